@@ -1,0 +1,37 @@
+package cache
+
+import (
+	"encoding/hex"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// How long what is cached may live when nothing drops it.
+const (
+	TokenTTL    = time.Hour
+	HomesTTL    = 5 * time.Minute
+	LookupsTTL  = time.Hour
+	RevisionTTL = time.Hour
+)
+
+const prefix = "hearth:"
+
+// tokenPrefix marks the keys whose dropping is announced to the gateways.
+const tokenPrefix = prefix + "token:"
+
+// TokenKey is the session behind an access token, by the token's SHA-256. Owner: auth.
+func TokenKey(hash []byte) string { return tokenPrefix + hex.EncodeToString(hash) }
+
+// HomesKey is the residences that a person sees, with role and owner. Owner: residence.
+func HomesKey(user uuid.UUID) string { return prefix + "residence_ids_user:" + user.String() }
+
+// RevisionKey is the state of a residence and all that it holds: any change drops it, and a board's ETag is made of
+// it. Its value means nothing but "not the one before". Owner: whoever changes something.
+func RevisionKey(residence uuid.UUID) string { return prefix + "rev:" + residence.String() }
+
+// LookupsKey is a service's lookup tables. Owner: that service.
+func LookupsKey(service string) string { return prefix + "lookups:" + service }
+
+func tokenHash(key string) (string, bool) { return strings.CutPrefix(key, tokenPrefix) }

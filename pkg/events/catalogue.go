@@ -1,0 +1,242 @@
+package events
+
+import (
+	"encoding/hex"
+
+	"github.com/google/uuid"
+
+	"hearth.internal/pkg/cache"
+)
+
+// The services.
+const (
+	Auth         = "auth"
+	Residence    = "residence"
+	Task         = "task"
+	Document     = "document"
+	Notification = "notification"
+	Billing      = "billing"
+	Admin        = "admin"
+)
+
+// Catalogue lists every event there is. An event that is not here is not published.
+func Catalogue() []definition {
+	return []definition{
+		UserRegistered, UserChanged, CodeIssued, SessionsEnded,
+		ResidenceCreated, ResidenceChanged, ResidenceDeleted, MembersChanged,
+		TaskCreated, TaskChanged, TaskDeleted, TaskCompleted, CompletionChanged, ContractorChanged,
+	}
+}
+
+// User is a person as the other services know them. A projection takes it only when Version is newer than what it has.
+type User struct {
+	ID        uuid.UUID `json:"id"`
+	Email     string    `json:"email"`
+	Username  string    `json:"username"`
+	FirstName string    `json:"first_name"`
+	LastName  string    `json:"last_name"`
+	Timezone  string    `json:"timezone"`
+	Locale    string    `json:"locale"`
+	AvatarID  uuid.UUID `json:"avatar_upload_id,omitzero"`
+	Version   int       `json:"version"`
+}
+
+// UserRegistered: a new account.
+var UserRegistered = Event[User]{
+	Name: "user.registered", Producer: Auth, Consumers: []string{Residence, Task, Notification, Billing, Admin},
+}
+
+// UserChanged: profile, e-mail address, zone or state of an account. Tokens names the sessions to be read anew.
+var UserChanged = Event[UserChange]{
+	Name: "user.changed", Producer: Auth, Consumers: []string{Residence, Task, Notification},
+	Keys: func(c UserChange) []string { return tokenKeys(c.TokenHashes) },
+}
+
+// UserChange is the person after the change, and the hashes (hex) of the tokens whose cached session has changed with it.
+type UserChange struct {
+	User
+	TokenHashes []string `json:"token_hashes"`
+}
+
+// CodeIssued: somebody is to be sent a code. The code itself is sealed for notification.
+var CodeIssued = Event[Code]{
+	Name: "auth.code_issued", Producer: Auth, Consumers: []string{Notification},
+}
+
+// Code is a code on its way to a person.
+type Code struct {
+	UserID    uuid.UUID `json:"user_id"`
+	Purpose   string    `json:"purpose"` // verify_email, reset_password
+	Email     string    `json:"email"`
+	FirstName string    `json:"first_name"`
+	Locale    string    `json:"locale"`
+	Sealed    []byte    `json:"sealed"` // a CodeBox in JSON, in an anonymous NaCl box for notification's key
+	ExpiresAt string    `json:"expires_at"`
+}
+
+// CodeBox is what Code.Sealed holds. It travels sealed alone.
+type CodeBox struct {
+	Code string `json:"code"`
+}
+
+// SessionsEnded: these tokens are dead.
+var SessionsEnded = Event[Sessions]{
+	Name: "auth.sessions_ended", Producer: Auth,
+	Keys: func(s Sessions) []string { return tokenKeys(s.TokenHashes) },
+}
+
+// Sessions are a person's sessions by the SHA-256 (hex) of their tokens.
+type Sessions struct {
+	UserID      uuid.UUID `json:"user_id"`
+	TokenHashes []string  `json:"token_hashes"`
+}
+
+// Home is a residence as the other services know it, with everybody who sees it.
+type Home struct {
+	ID        uuid.UUID   `json:"id"`
+	OwnerID   uuid.UUID   `json:"owner_id"`
+	Name      string      `json:"name"`
+	Timezone  string      `json:"timezone"`
+	Currency  string      `json:"currency"`
+	MemberIDs []uuid.UUID `json:"member_ids"`
+	ActorID   uuid.UUID   `json:"actor_id"`
+	Version   int         `json:"version"`
+}
+
+func homeKeys(h Home) []string { return append(accessKeys(h.MemberIDs), cache.RevisionKey(h.ID)) }
+
+// ResidenceCreated: a new residence.
+var ResidenceCreated = Event[Home]{
+	Name: "residence.created", Producer: Residence, Consumers: []string{Notification}, Keys: homeKeys,
+}
+
+// ResidenceChanged: its name, zone, currency, address or owner.
+var ResidenceChanged = Event[Home]{
+	Name: "residence.changed", Producer: Residence, Keys: homeKeys,
+}
+
+// ResidenceDeleted: everything that it holds is to go, in every service.
+var ResidenceDeleted = Event[Home]{
+	Name: "residence.deleted", Producer: Residence, Consumers: []string{Task, Document, Notification}, Keys: homeKeys,
+}
+
+// MembersChanged: somebody joined, left, was removed or has another role.
+var MembersChanged = Event[Membership]{
+	Name: "residence.members_changed", Producer: Residence, Consumers: []string{Task, Notification},
+	Keys: func(m Membership) []string {
+		return append(accessKeys(m.AffectedIDs), cache.RevisionKey(m.ResidenceID))
+	},
+}
+
+// Membership is one person's change in a residence.
+type Membership struct {
+	ResidenceID uuid.UUID `json:"residence_id"`
+	OwnerID     uuid.UUID `json:"owner_id"`
+	UserID      uuid.UUID `json:"user_id"`
+	Change      string    `json:"change"` // joined, left, removed, role, transferred
+	Role        string    `json:"role"`   // now; empty when gone
+	ActorID     uuid.UUID `json:"actor_id"`
+	// AffectedIDs are all members before and after.
+	AffectedIDs []uuid.UUID `json:"affected_ids"`
+}
+
+// TaskRef is a task as the other services know it.
+type TaskRef struct {
+	ID           uuid.UUID `json:"id"`
+	ResidenceID  uuid.UUID `json:"residence_id"`
+	Title        string    `json:"title"`
+	NextDueDate  string    `json:"next_due_date,omitempty"` // YYYY-MM-DD
+	AssignedToID uuid.UUID `json:"assigned_to_id,omitzero"`
+	Open         bool      `json:"open"` // not cancelled, archived or done for good
+	ActorID      uuid.UUID `json:"actor_id"`
+	Version      int       `json:"version"`
+	// PreviousResidenceID is where it was, when the change moved it.
+	PreviousResidenceID uuid.UUID `json:"previous_residence_id,omitzero"`
+}
+
+func taskKeys(t TaskRef) []string {
+	if t.PreviousResidenceID != uuid.Nil {
+		return []string{cache.RevisionKey(t.ResidenceID), cache.RevisionKey(t.PreviousResidenceID)}
+	}
+	return []string{cache.RevisionKey(t.ResidenceID)}
+}
+
+// TaskCreated: a new task.
+var TaskCreated = Event[TaskRef]{
+	Name: "task.created", Producer: Task, Keys: taskKeys,
+}
+
+// TaskChanged: its fields or its state.
+var TaskChanged = Event[TaskRef]{
+	Name: "task.changed", Producer: Task, Keys: taskKeys,
+}
+
+// TaskDeleted: it is gone, with its completions.
+var TaskDeleted = Event[TaskRef]{
+	Name: "task.deleted", Producer: Task, Keys: taskKeys,
+}
+
+// Completion is one doing of a task.
+type Completion struct {
+	ID          uuid.UUID `json:"id"`
+	Task        TaskRef   `json:"task"`
+	CompletedBy uuid.UUID `json:"completed_by_id"`
+	CompletedAt string    `json:"completed_at"`
+}
+
+func completionKeys(c Completion) []string { return taskKeys(c.Task) }
+
+// TaskCompleted: somebody did it.
+var TaskCompleted = Event[Completion]{
+	Name: "task.completed", Producer: Task, Consumers: []string{Notification}, Keys: completionKeys,
+}
+
+// CompletionChanged: a completion was edited or undone; the task stands as it says.
+var CompletionChanged = Event[Completion]{
+	Name: "task.completion_changed", Producer: Task, Keys: completionKeys,
+}
+
+// ContractorChanged: created, edited, shared, made a favourite or deleted. ResidenceIDs are those that it is, or was,
+// shared with or named in. A person's list has a revision of its own, for what no residence holds.
+var ContractorChanged = Event[Contractor]{
+	Name: "contractor.changed", Producer: Task,
+	Keys: func(c Contractor) []string {
+		return revisionKeys(append([]uuid.UUID{c.CreatedBy, c.ActorID}, c.ResidenceIDs...))
+	},
+}
+
+// Contractor is one as the other services know it.
+type Contractor struct {
+	ID           uuid.UUID   `json:"id"`
+	CreatedBy    uuid.UUID   `json:"created_by_id"`
+	ResidenceIDs []uuid.UUID `json:"residence_ids"`
+	ActorID      uuid.UUID   `json:"actor_id"`
+	Change       string      `json:"change"` // created, changed, favorite, deleted
+}
+
+func accessKeys(users []uuid.UUID) []string {
+	keys := make([]string, 0, len(users)+1)
+	for _, id := range users {
+		keys = append(keys, cache.HomesKey(id))
+	}
+	return keys
+}
+
+func revisionKeys(residences []uuid.UUID) []string {
+	keys := make([]string, 0, len(residences))
+	for _, id := range residences {
+		keys = append(keys, cache.RevisionKey(id))
+	}
+	return keys
+}
+
+func tokenKeys(hashes []string) []string {
+	keys := make([]string, 0, len(hashes))
+	for _, h := range hashes {
+		raw, err := hex.DecodeString(h)
+		if err == nil { // ours are always hex
+			keys = append(keys, cache.TokenKey(raw))
+		}
+	}
+	return keys
+}

@@ -1,0 +1,355 @@
+package events
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/hibiken/asynq"
+	"github.com/jackc/pgx/v5"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/redis/go-redis/v9"
+	"go.opentelemetry.io/otel/trace"
+	"golang.org/x/sync/errgroup"
+
+	"hearth.internal/pkg/cache"
+	"hearth.internal/pkg/pg"
+	"hearth.internal/pkg/telemetry"
+)
+
+// How the relay works its table.
+const (
+	relayPoll    = 250 * time.Millisecond // when nobody nudges
+	relayPause   = time.Second            // after a failure
+	relayBatch   = 200
+	relayLease   = 30 * time.Second // a relay that died holding rows gives them back after this
+	relayWriters = 8                // enqueues at a time
+	settleTime   = 5 * time.Second
+	maxTries     = 25 // again, then the task is archived, for a person to look at
+	handlerTime  = 30 * time.Second
+	keepOutbox   = 7 * 24 * time.Hour
+	keepInbox    = 8 * 24 * time.Hour // longer than any outbox, so that no replay finds it empty
+	sweepEvery   = 10 * time.Minute
+	sweepBatch   = 5000
+)
+
+// Relay carries the events of one service's outbox to the queue. Any number of them may run at once.
+type Relay struct {
+	service string
+	db      *pg.DB
+	queue   redis.UniversalClient
+	client  *asynq.Client
+	cache   *cache.Cache
+	tel     *telemetry.Telemetry
+	log     *slog.Logger
+	nudged  chan struct{}
+	waiting prometheus.Gauge
+}
+
+// NewRelay makes the relay of a service. The caller closes db and queue.
+func NewRelay(service string, db *pg.DB, queue redis.UniversalClient, c *cache.Cache, tel *telemetry.Telemetry) *Relay {
+	r := &Relay{
+		service: service, db: db, queue: queue, client: asynq.NewClientFromRedisClient(queue), cache: c, tel: tel, log: tel.Log,
+		nudged: make(chan struct{}, 1),
+		waiting: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "hearth_outbox_oldest_seconds", Help: "Age of the oldest event that is not published yet.",
+		}),
+	}
+	tel.Registry.MustRegister(r.waiting)
+	return r
+}
+
+// Nudge says that an event has just been committed.
+func (r *Relay) Nudge() {
+	select {
+	case r.nudged <- struct{}{}:
+	default: // it is awake already
+	}
+}
+
+// Run publishes until ctx ends; what is not published then waits for the next relay.
+func (r *Relay) Run(ctx context.Context) {
+	sweep := time.NewTicker(sweepEvery)
+	defer sweep.Stop()
+	r.sweepOrSay(ctx) // first of all: what consumers have forgotten must not be published again
+	for ctx.Err() == nil {
+		pause, nudged := relayPoll, r.nudged
+		full, err := r.turn(ctx)
+		switch {
+		case err != nil && ctx.Err() == nil:
+			r.log.ErrorContext(ctx, "events wait in the outbox", "error", err)
+			pause, nudged = relayPause, nil // each new event would try in vain again
+		case full:
+			continue
+		}
+		select {
+		case <-ctx.Done():
+		case <-nudged:
+		case <-time.After(pause):
+		case <-sweep.C:
+			r.sweepOrSay(ctx)
+		}
+	}
+}
+
+// turn publishes one batch, and reports whether there may be more.
+func (r *Relay) turn(ctx context.Context) (full bool, err error) {
+	life, err := r.repair(ctx)
+	if err != nil {
+		return false, err
+	}
+	rows, err := r.claim(ctx)
+	if err != nil || len(rows) == 0 {
+		if err == nil {
+			r.waiting.Set(0)
+		}
+		return false, err
+	}
+	r.waiting.Set(time.Since(rows[0].CreatedAt).Seconds())
+	dropped, dropErr := r.dropKeys(ctx, rows)
+	published, err := r.enqueue(ctx, rows)
+	// Also when a stop has cut the turn short: rows that stay claimed wait until their lease is over.
+	settling, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTime)
+	defer cancel()
+	if err := errors.Join(dropErr, err, r.settle(settling, rows, life, published, dropped)); err != nil {
+		return false, err
+	}
+	return len(rows) == relayBatch, nil
+}
+
+type outboxRow struct {
+	ID        uuid.UUID
+	Name      string
+	Payload   []byte
+	Trace     string
+	CreatedAt time.Time
+	Published bool
+}
+
+func (r *Relay) claim(ctx context.Context) ([]outboxRow, error) {
+	rows, err := pg.All[outboxRow](ctx, r.db, `
+		WITH mine AS (
+			SELECT id FROM outbox
+			WHERE (published_at IS NULL OR dropped_at IS NULL) AND (claimed_until IS NULL OR claimed_until < now())
+			ORDER BY published_at IS NOT NULL, created_at LIMIT @batch FOR UPDATE SKIP LOCKED)
+		UPDATE outbox o SET claimed_until = now() + make_interval(secs => @lease)
+		FROM mine WHERE o.id = mine.id
+		RETURNING o.id, o.name, o.payload, o.trace, o.created_at, o.published_at IS NOT NULL AS published`,
+		pgx.NamedArgs{"batch": relayBatch, "lease": relayLease.Seconds()})
+	if err != nil {
+		return nil, fmt.Errorf("claim events: %w", err)
+	}
+	return rows, nil
+}
+
+// dropKeys drops the cache keys of the rows a second time, and answers the events of which every key is gone. The
+// producer did so at commit, unless it died or Redis was away just then. An event that cannot be read holds up no other.
+func (r *Relay) dropKeys(ctx context.Context, rows []outboxRow) ([]uuid.UUID, error) {
+	var keys []string
+	var ids []uuid.UUID
+	var failure error
+	for _, row := range rows {
+		if d, known := find(row.Name); known {
+			k, err := d.keys(row.Payload)
+			if err != nil {
+				failure = errors.Join(failure, err)
+				continue
+			}
+			keys = append(keys, k...)
+		}
+		ids = append(ids, row.ID)
+	}
+	if err := r.cache.DropForSure(ctx, keys...); err != nil {
+		return nil, errors.Join(failure, fmt.Errorf("cache of %d events: %w", len(rows), err))
+	}
+	return ids, failure
+}
+
+// enqueue puts one task for each consumer into the queue, and answers the events of which every task is there.
+func (r *Relay) enqueue(ctx context.Context, rows []outboxRow) ([]uuid.UUID, error) {
+	var group errgroup.Group
+	group.SetLimit(relayWriters)
+	done := make([]bool, len(rows))
+	for i, row := range rows {
+		if row.Published {
+			continue
+		}
+		group.Go(func() error {
+			err := r.publish(ctx, row)
+			done[i] = err == nil
+			return err
+		})
+	}
+	err := group.Wait()
+	var ids []uuid.UUID
+	for i, row := range rows {
+		if done[i] {
+			ids = append(ids, row.ID)
+		}
+	}
+	return ids, err
+}
+
+func (r *Relay) publish(ctx context.Context, row outboxRow) error {
+	d, known := find(row.Name)
+	if !known {
+		return fmt.Errorf("event %s %s is not in the catalogue", row.Name, row.ID)
+	}
+	ctx, span := r.tel.Tracer.Start(telemetry.Continue(ctx, row.Trace), "publish "+row.Name, trace.WithSpanKind(trace.SpanKindProducer))
+	defer span.End()
+	parent := telemetry.TraceParent(ctx)
+	for _, consumer := range d.consumers() {
+		task, err := NewTask(row.Name, row.ID, row.CreatedAt, row.Payload, parent, consumer)
+		if err != nil {
+			return err
+		}
+		if _, err := r.client.EnqueueContext(ctx, task); err != nil && !errors.Is(err, asynq.ErrTaskIDConflict) { // a conflict: it is there already
+			return fmt.Errorf("enqueue %s for %s: %w", row.Name, consumer, err)
+		}
+	}
+	return nil
+}
+
+// settle records what became of the claimed rows and moves the high-water mark. The mark follows the enqueues: whatever
+// state an append-only file is cut back to, everything up to the mark in it is in it too.
+func (r *Relay) settle(ctx context.Context, rows []outboxRow, life int64, published, dropped []uuid.UUID) error {
+	ids := make([]uuid.UUID, len(rows))
+	for i := range rows {
+		ids[i] = rows[i].ID
+	}
+	mark, _, err := pg.Scalar[*int64](ctx, r.db, `
+		WITH settled AS (
+			UPDATE outbox SET claimed_until = NULL,
+				dropped_at = CASE WHEN id = ANY(@dropped::uuid[]) THEN coalesce(dropped_at, now()) ELSE dropped_at END,
+				published_seq = CASE WHEN published_at IS NULL AND id = ANY(@published::uuid[]) THEN nextval('outbox_published') ELSE published_seq END,
+				published_life = CASE WHEN published_at IS NULL AND id = ANY(@published::uuid[]) THEN @life ELSE published_life END,
+				published_at = CASE WHEN id = ANY(@published::uuid[]) THEN coalesce(published_at, now()) ELSE published_at END
+			WHERE id = ANY(@ids::uuid[]) RETURNING published_seq)
+		SELECT max(published_seq) FROM settled`,
+		pgx.NamedArgs{"ids": ids, "published": published, "dropped": dropped, "life": life})
+	if err != nil {
+		return fmt.Errorf("settle %d events: %w", len(rows), err)
+	}
+	if mark == nil {
+		return nil
+	}
+	if err := raiseScript.Run(ctx, r.queue, []string{r.markKey()}, life, *mark).Err(); err != nil {
+		return fmt.Errorf("raise the high-water mark: %w", err)
+	}
+	return nil
+}
+
+// The mark is a hash of the queue's life and the last event published in it. It is raised only within the life that the
+// events were put into: if the queue was emptied meanwhile, they are gone, and their rows say so by their life.
+var (
+	raiseScript = redis.NewScript(`
+if redis.call('HGET', KEYS[1], 'life') == ARGV[1] and tonumber(ARGV[2]) > tonumber(redis.call('HGET', KEYS[1], 'seq')) then
+	redis.call('HSET', KEYS[1], 'seq', ARGV[2])
+end
+return 0`)
+	beginScript = redis.NewScript(`
+if redis.call('EXISTS', KEYS[1]) == 0 then redis.call('HSET', KEYS[1], 'life', ARGV[1], 'seq', 0) end
+return redis.call('HMGET', KEYS[1], 'life', 'seq')`)
+)
+
+func (r *Relay) markKey() string { return "hearth:published:" + r.service }
+
+type highWater struct {
+	Seq    *int64 // none: nothing is published yet
+	Oldest *int64 // life among the published
+	Newest *int64
+}
+
+// repair publishes again what the queue has forgotten: its mark is missing, or behind the database's, when Redis lost
+// everything or came back with an older file. Consumers that had an event already drop it by their inbox. It answers
+// the queue's present life.
+func (r *Relay) repair(ctx context.Context) (life int64, err error) {
+	ours, _, err := pg.One[highWater](ctx, r.db, `
+		SELECT (SELECT max(published_seq) FROM outbox WHERE published_seq IS NOT NULL) AS seq,
+			(SELECT min(published_life) FROM outbox WHERE published_life IS NOT NULL) AS oldest,
+			(SELECT max(published_life) FROM outbox WHERE published_life IS NOT NULL) AS newest`, nil)
+	if err != nil {
+		return 0, fmt.Errorf("database's high-water mark: %w", err)
+	}
+	life, mark, err := r.mark(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if ours.Seq == nil || (*ours.Oldest == life && *ours.Newest == life && mark >= *ours.Seq) {
+		return life, nil
+	}
+	n, err := pg.Exec(ctx, r.db, `
+		UPDATE outbox SET published_at = NULL, published_seq = NULL, published_life = NULL, claimed_until = NULL
+		WHERE (published_life < @life OR published_life > @life OR published_seq > @mark) AND published_seq <= @ours`,
+		pgx.NamedArgs{"life": life, "mark": mark, "ours": *ours.Seq})
+	if err != nil {
+		return 0, fmt.Errorf("publish again: %w", err)
+	}
+	r.log.WarnContext(ctx, "the queue may have lost events; they are published again", "events", n)
+	return life, nil
+}
+
+// mark reads the queue's mark, and begins a new life where there is none.
+func (r *Relay) mark(ctx context.Context) (life, seq int64, err error) {
+	values, err := r.queue.HMGet(ctx, r.markKey(), "life", "seq").Result()
+	if err == nil && values[0] == nil {
+		var next int64
+		if next, _, err = pg.Scalar[int64](ctx, r.db, `SELECT nextval('outbox_lives')`, nil); err != nil {
+			return 0, 0, fmt.Errorf("begin the queue's life: %w", err)
+		}
+		values, err = beginScript.Run(ctx, r.queue, []string{r.markKey()}, next).Slice()
+	}
+	if err != nil {
+		return 0, 0, fmt.Errorf("queue's high-water mark: %w", err)
+	}
+	lifeText, _ := values[0].(string)
+	seqText, _ := values[1].(string)
+	life, lifeErr := strconv.ParseInt(lifeText, 10, 64)
+	seq, seqErr := strconv.ParseInt(seqText, 10, 64)
+	if err := errors.Join(lifeErr, seqErr); err != nil {
+		return 0, 0, fmt.Errorf("queue's high-water mark: %w", err)
+	}
+	return life, seq, nil
+}
+
+func (r *Relay) sweepOrSay(ctx context.Context) {
+	if err := r.sweep(ctx); err != nil && ctx.Err() == nil {
+		r.log.ErrorContext(ctx, "outbox not swept", "error", err)
+	}
+}
+
+// sweep removes what is older than anybody needs, in batches so that no lock is held for long.
+func (r *Relay) sweep(ctx context.Context) error {
+	for _, statement := range []string{
+		`DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE published_at < now() - make_interval(secs => @outbox) AND dropped_at IS NOT NULL LIMIT @batch)`,
+		`DELETE FROM inbox WHERE event_id IN (SELECT event_id FROM inbox WHERE received_at < now() - make_interval(secs => @inbox) LIMIT @batch)`,
+	} {
+		for {
+			n, err := pg.Exec(ctx, r.db, statement, pgx.NamedArgs{"outbox": keepOutbox.Seconds(), "inbox": keepInbox.Seconds(), "batch": sweepBatch})
+			if err != nil {
+				return fmt.Errorf("sweep: %w", err)
+			}
+			if n < sweepBatch {
+				break
+			}
+		}
+	}
+	return nil
+}
+
+// Flush publishes what waits now; at a stop, after the last request.
+func (r *Relay) Flush(ctx context.Context) error {
+	for {
+		full, err := r.turn(ctx)
+		if err != nil {
+			return fmt.Errorf("flush outbox: %w", err)
+		}
+		if !full {
+			return nil
+		}
+	}
+}

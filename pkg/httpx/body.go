@@ -1,0 +1,54 @@
+package httpx
+
+import (
+	"encoding/json"
+	"errors"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+)
+
+// misfit is a member that the schema allows and its type does not: 3.0 for a whole number, a day in the year 1500. huma
+// keeps only an error's text, so that the text carries the location as well.
+type misfit struct{ location, message string }
+
+const misfitMark = "\x00"
+
+func (m misfit) Error() string { return m.location + misfitMark + m.message }
+
+// asMisfit reads a misfit from its text.
+func asMisfit(text string) (misfit, bool) {
+	location, message, found := strings.Cut(text, misfitMark)
+	return misfit{location, message}, found
+}
+
+// unmarshal is json.Unmarshal, and finds the member that does not fit.
+func unmarshal(data []byte, v any) error {
+	err := json.Unmarshal(data, v)
+	if err == nil {
+		return nil
+	}
+	var members map[string]json.RawMessage
+	if json.Unmarshal(data, &members) != nil {
+		return err
+	}
+	for _, name := range slices.Sorted(maps.Keys(members)) {
+		alone, _ := json.Marshal(map[string]json.RawMessage{name: members[name]}) // it was JSON just now
+		if err := json.Unmarshal(alone, reflect.New(reflect.TypeOf(v).Elem()).Interface()); err != nil {
+			return misfit{"body." + name, plain(err)}
+		}
+	}
+	return err
+}
+
+// plain is the error without the words of Go.
+func plain(err error) string {
+	if _, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		return "does not fit the type of this field"
+	}
+	for inner := errors.Unwrap(err); inner != nil; inner = errors.Unwrap(err) {
+		err = inner
+	}
+	return err.Error()
+}

@@ -1,0 +1,115 @@
+package httpx
+
+import (
+	"context"
+	"net/http"
+	"reflect"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"hearth.internal/pkg/apperr"
+	"hearth.internal/pkg/identity"
+	"hearth.internal/pkg/telemetry"
+)
+
+var problemSchema = reflect.TypeFor[apperr.Problem]()
+
+// Handler is one operation: bind, call one domain method, answer.
+type Handler[I, O any] func(context.Context, *I) (*O, error)
+
+// Option changes an operation's document or status.
+type Option func(*huma.Operation)
+
+// Status is what the operation answers when all is well.
+func Status(code int) Option { return func(op *huma.Operation) { op.DefaultStatus = code } }
+
+// Describe adds a longer description to the operation's document.
+func Describe(text string) Option { return func(op *huma.Operation) { op.Description = text } }
+
+// Get registers an operation that reads.
+func Get[I, O any](s *Server, path string, g identity.Guard, h Handler[I, O], summary string, o ...Option) {
+	register(s, http.MethodGet, path, g, h, summary, o)
+}
+
+// Post registers an operation that adds or does something.
+func Post[I, O any](s *Server, path string, g identity.Guard, h Handler[I, O], summary string, o ...Option) {
+	register(s, http.MethodPost, path, g, h, summary, o)
+}
+
+// Put registers an operation that replaces.
+func Put[I, O any](s *Server, path string, g identity.Guard, h Handler[I, O], summary string, o ...Option) {
+	register(s, http.MethodPut, path, g, h, summary, o)
+}
+
+// Patch registers an operation that merges (RFC 7396).
+func Patch[I, O any](s *Server, path string, g identity.Guard, h Handler[I, O], summary string, o ...Option) {
+	register(s, http.MethodPatch, path, g, h, summary, o)
+}
+
+// Delete registers an operation that removes.
+func Delete[I, O any](s *Server, path string, g identity.Guard, h Handler[I, O], summary string, o ...Option) {
+	register(s, http.MethodDelete, path, g, h, summary, o)
+}
+
+func register[I, O any](s *Server, method, path string, g identity.Guard, h Handler[I, O], summary string, options []Option) {
+	op := huma.Operation{
+		OperationID: operationID(method, path), Method: method, Path: path, Summary: summary, Tags: []string{tag(path)},
+		Hidden: strings.HasPrefix(path, "/internal"), MaxBodyBytes: bodyLimit,
+		Middlewares: huma.Middlewares{s.admit(g)}, Errors: failures(path, g),
+	}
+	if g.Name == identity.User.Name {
+		op.Security = []map[string][]string{{"token": {}}}
+	}
+	for _, option := range options {
+		option(&op)
+	}
+	huma.Register(s.API, op, func(ctx context.Context, in *I) (*O, error) {
+		out, err := h(ctx, in)
+		if err != nil {
+			return nil, s.answerFor(ctx, err)
+		}
+		return out, nil
+	})
+}
+
+// admit runs the guard before the input is even read: who may not call learns nothing of what is valid.
+func (s *Server) admit(g identity.Guard) func(huma.Context, func(huma.Context)) {
+	return func(ctx huma.Context, next func(huma.Context)) {
+		if err := g.Admit(identity.From(ctx.Context())); err != nil {
+			p := refusal{apperr.Of(err)}.humaError(telemetry.RequestID(ctx.Context()))
+			ctx.SetStatus(p.GetStatus())
+			ctx.SetHeader("Content-Type", problemType)
+			body, _ := p.MarshalJSON() // a problem without extra members always marshals
+			_, _ = ctx.BodyWriter().Write(body)
+			return
+		}
+		next(ctx)
+	}
+}
+
+// failures are the errors that the API document names for an operation, beside 422 and 500.
+func failures(path string, g identity.Guard) []int {
+	codes := []int{http.StatusServiceUnavailable}
+	if g.Name == identity.User.Name {
+		codes = append(codes, http.StatusUnauthorized)
+	}
+	if strings.Contains(path, "{") {
+		codes = append(codes, http.StatusNotFound)
+	}
+	return codes
+}
+
+// operationID is stable and readable: POST /api/tasks/{id}/quick-complete/ is post-tasks-id-quick-complete.
+func operationID(method, path string) string {
+	path = strings.NewReplacer("{", "", "}", "", "_", "-").Replace(strings.Trim(strings.TrimPrefix(path, "/api"), "/"))
+	return strings.ToLower(method) + "-" + strings.ReplaceAll(path, "/", "-")
+}
+
+func tag(path string) string {
+	parts := strings.Split(strings.Trim(path, "/"), "/")
+	if len(parts) < 2 {
+		return parts[0]
+	}
+	return parts[1]
+}

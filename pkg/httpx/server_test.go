@@ -1,0 +1,98 @@
+package httpx_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"hearth.internal/pkg/clock"
+	"hearth.internal/pkg/httpx"
+	"hearth.internal/pkg/identity"
+	"hearth.internal/pkg/telemetry"
+)
+
+// newServer is a server with one operation, and what it logs.
+func newServer(t *testing.T) (s *httpx.Server, passport string, log *bytes.Buffer) {
+	t.Helper()
+	log = &bytes.Buffer{}
+	tel, err := telemetry.New(t.Context(), telemetry.Config{Service: "test", Out: log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	passports, err := identity.NewPassports([][]byte{bytes.Repeat([]byte("k"), 32)}, clock.System{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if passport, err = passports.Sign(identity.Actor{Kind: identity.Anonymous}); err != nil {
+		t.Fatal(err)
+	}
+	s = httpx.New(httpx.Options{Name: "test", Title: "Test", Telemetry: tel, Passports: passports})
+	httpx.Post(s, "/api/things/", identity.Anyone, func(context.Context, *struct{ Body map[string]string }) (*struct{}, error) {
+		return nil, nil
+	}, "Add a thing")
+	return s, passport, log
+}
+
+func TestACompressedBodyIsNotUnpacked(t *testing.T) {
+	s, passport, _ := newServer(t)
+	var packed bytes.Buffer
+	w := gzip.NewWriter(&packed)
+	_, err := io.WriteString(w, `{"a":"`+strings.Repeat("a", 4<<20)+`"}`)
+	if err != nil || w.Close() != nil {
+		t.Fatal(err)
+	}
+	for encoding, want := range map[string]int{"": http.StatusNoContent, "gzip": http.StatusUnsupportedMediaType, "br, gzip": http.StatusUnsupportedMediaType} {
+		body := io.Reader(strings.NewReader(`{"a":"b"}`))
+		if encoding != "" {
+			body = bytes.NewReader(packed.Bytes())
+		}
+		r := httptest.NewRequest(http.MethodPost, "/api/things/", body)
+		r.Header.Set("Content-Type", "application/json")
+		r.Header.Set("Content-Encoding", encoding)
+		r.Header.Set(identity.Header, passport)
+		answer, err := s.App.Test(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if answer.StatusCode != want {
+			t.Errorf("%q: %d, want %d", encoding, answer.StatusCode, want)
+		}
+	}
+}
+
+func TestARequestThatDoesNotArriveIsNoFailureOfOurs(t *testing.T) {
+	s, _, log := newServer(t)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.App.Server().ReadTimeout = 1 // a nanosecond: nobody is in time
+	served := make(chan error, 1)
+	go func() { served <- s.App.Listener(listener) }()
+	conn, err := net.Dial("tcp", listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := io.ReadAll(conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(answer) > 0 && !bytes.HasPrefix(answer, []byte("HTTP/1.1 400 ")) {
+		t.Errorf("answer %s", answer)
+	}
+	if err := s.App.Shutdown(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-served; err != nil {
+		t.Fatal(err)
+	}
+	if log.Len() > 0 {
+		t.Errorf("log %s", log)
+	}
+}
