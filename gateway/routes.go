@@ -1,0 +1,145 @@
+package gateway
+
+import (
+	"time"
+
+	"hearth.internal/pkg/identity"
+)
+
+// Route is one line of the table.
+type Route struct {
+	Method   string
+	Path     string // with its trailing slash; without it the answer is the same
+	Service  string
+	Guard    identity.Guard
+	Rate     Rate
+	Body     Body
+	Deadline time.Duration // for the whole request, retry included
+}
+
+// The parts that answer.
+const (
+	auth      = "auth"
+	residence = "residence"
+	task      = "task"
+	itself    = "gateway"
+)
+
+// Rate names the class by which calls are counted and limited.
+type Rate string
+
+// The classes. Sign-in is counted by address, mail by address and recipient, the others by person.
+const (
+	signIn Rate = "sign_in" // guesses at passwords and codes
+	mail   Rate = "mail"    // makes us send an e-mail
+	read   Rate = "read"
+	write  Rate = "write"
+	bulk   Rate = "bulk" // many rows at once
+	free   Rate = "free" // not limited
+)
+
+// Body names how much a request may carry, and how it passes.
+type Body int
+
+// small is read whole before anything is forwarded: up to Config.BodyLimit. streamed passes through as it comes, in both
+// directions: up to Config.UploadLimit.
+const (
+	small Body = iota
+	streamed
+)
+
+// A service bounds its work at 15 seconds; the gateway waits a little longer, so that the service's own answer wins.
+const quick = 17 * time.Second
+
+const (
+	get, post, put, patch, del = "GET", "POST", "PUT", "PATCH", "DELETE"
+)
+
+// Table lists every operation that can be reached from outside, and who may. What is not here does not exist.
+func Table() []Route {
+	anyone, user := identity.Anyone, identity.User
+	return []Route{
+		// Accounts and sessions.
+		{post, "/api/auth/register/", auth, anyone, signIn, small, quick},
+		{post, "/api/auth/login/", auth, anyone, signIn, small, quick},
+		{post, "/api/auth/logout/", auth, user, write, small, quick},
+		{post, "/api/auth/logout-all/", auth, user, write, small, quick},
+		{get, "/api/auth/me/", auth, user, read, small, quick},
+		{put, "/api/auth/profile/", auth, user, write, small, quick},
+		{patch, "/api/auth/profile/", auth, user, write, small, quick},
+		{post, "/api/auth/verify-email/", auth, user, signIn, small, quick},
+		{post, "/api/auth/resend-verification/", auth, user, mail, small, quick},
+		{post, "/api/auth/forgot-password/", auth, anyone, mail, small, quick},
+		{post, "/api/auth/verify-reset-code/", auth, anyone, signIn, small, quick},
+		{post, "/api/auth/reset-password/", auth, anyone, signIn, small, quick},
+		{post, "/api/auth/change-password/", auth, user, signIn, small, quick},
+		{get, "/api/auth/sessions/", auth, user, read, small, quick},
+		{del, "/api/auth/sessions/{id}/", auth, user, write, small, quick},
+
+		// Residences and who shares them.
+		{get, "/api/residences/", residence, user, read, small, quick},
+		{post, "/api/residences/", residence, user, write, small, quick},
+		{get, "/api/residences/{id}/", residence, user, read, small, quick},
+		{put, "/api/residences/{id}/", residence, user, write, small, quick},
+		{patch, "/api/residences/{id}/", residence, user, write, small, quick},
+		{del, "/api/residences/{id}/", residence, user, write, small, quick},
+		{get, "/api/residences/my-residences/", residence, user, read, small, quick},
+		{get, "/api/residences/summary/", residence, user, read, small, quick},
+		{get, "/api/residences/types/", residence, user, read, small, quick},
+		{post, "/api/residences/{id}/generate-share-code/", residence, user, write, small, quick},
+		{get, "/api/residences/{id}/share-code/", residence, user, read, small, quick},
+		{del, "/api/residences/{id}/share-code/", residence, user, write, small, quick},
+		{post, "/api/residences/{id}/generate-share-package/", residence, user, write, small, quick},
+		{post, "/api/residences/join-with-code/", residence, user, signIn, small, quick},
+		{get, "/api/residences/{id}/users/", residence, user, read, small, quick},
+		{patch, "/api/residences/{id}/users/{user_id}/", residence, user, write, small, quick},
+		{del, "/api/residences/{id}/users/{user_id}/", residence, user, write, small, quick},
+		{post, "/api/residences/{id}/transfer/", residence, user, write, small, quick},
+
+		// Tasks.
+		{get, "/api/tasks/", task, user, read, small, quick},
+		{post, "/api/tasks/", task, user, write, small, quick},
+		{post, "/api/tasks/bulk/", task, user, bulk, small, quick},
+		{get, "/api/tasks/by-residence/{residence_id}/", task, user, read, small, quick},
+		{get, "/api/tasks/categories/", task, user, read, small, quick},
+		{get, "/api/tasks/priorities/", task, user, read, small, quick},
+		{get, "/api/tasks/frequencies/", task, user, read, small, quick},
+		{get, "/api/tasks/{id}/", task, user, read, small, quick},
+		{put, "/api/tasks/{id}/", task, user, write, small, quick},
+		{patch, "/api/tasks/{id}/", task, user, write, small, quick},
+		{del, "/api/tasks/{id}/", task, user, write, small, quick},
+		{post, "/api/tasks/{id}/mark-in-progress/", task, user, write, small, quick},
+		{post, "/api/tasks/{id}/cancel/", task, user, write, small, quick},
+		{post, "/api/tasks/{id}/uncancel/", task, user, write, small, quick},
+		{post, "/api/tasks/{id}/archive/", task, user, write, small, quick},
+		{post, "/api/tasks/{id}/unarchive/", task, user, write, small, quick},
+		{post, "/api/tasks/{id}/quick-complete/", task, user, write, small, quick},
+		{get, "/api/tasks/{id}/completions/", task, user, read, small, quick},
+
+		// Completions.
+		{get, "/api/task-completions/", task, user, read, small, quick},
+		{post, "/api/task-completions/", task, user, write, small, quick},
+		{get, "/api/task-completions/{id}/", task, user, read, small, quick},
+		{put, "/api/task-completions/{id}/", task, user, write, small, quick},
+		{del, "/api/task-completions/{id}/", task, user, write, small, quick},
+
+		// Contractors.
+		{get, "/api/contractors/", task, user, read, small, quick},
+		{post, "/api/contractors/", task, user, write, small, quick},
+		{get, "/api/contractors/specialties/", task, user, read, small, quick},
+		{get, "/api/contractors/by-residence/{residence_id}/", task, user, read, small, quick},
+		{get, "/api/contractors/{id}/", task, user, read, small, quick},
+		{put, "/api/contractors/{id}/", task, user, write, small, quick},
+		{patch, "/api/contractors/{id}/", task, user, write, small, quick},
+		{del, "/api/contractors/{id}/", task, user, write, small, quick},
+		{post, "/api/contractors/{id}/toggle-favorite/", task, user, write, small, quick},
+		{get, "/api/contractors/{id}/tasks/", task, user, read, small, quick},
+
+		// The gateway's own.
+		{get, "/api/static_data/", itself, user, read, small, quick},
+		{get, "/api/health/", itself, anyone, free, small, quick},
+		{get, "/api/openapi.json", itself, anyone, free, small, quick},
+		{get, "/api/docs/", itself, anyone, free, small, quick},
+		{get, "/api/docs/{asset}/", itself, anyone, free, small, quick},
+	}
+}
