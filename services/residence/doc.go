@@ -1,0 +1,16 @@
+// Package residence owns the residences, who belongs to each, and the codes that let somebody join.
+//
+// Tables: residences, members (one owner each), primary_homes (at most one a person), share_codes, join_tries,
+// residence_types, and the projection people.
+//
+// Events out: residence.created, residence.changed, residence.deleted, residence.members_changed. They carry everybody
+// who sees, or saw, the residence, so that each person's cached access is dropped.
+//
+// Events in: user.registered, user.changed (the projection people).
+//
+// Calls: task, for the counts of open, overdue and soon due tasks.
+//
+// A change to a residence or its members takes the lock of the residence's row first, in the same round trip (see
+// underLock): two changes of one residence follow each other, and the second sees what the first has done. That is why
+// a transfer and a leave at the same moment leave exactly one owner, and why a code is used once.
+package residence
