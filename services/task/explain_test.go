@@ -1,0 +1,157 @@
+package task
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"hearth.internal/pkg/testkit"
+)
+
+func TestMain(m *testing.M) { testkit.Main(m) }
+
+// fill makes 500 residences with 40 tasks each, every other one completed three times, and ten contractors each.
+const fill = `
+INSERT INTO contractors (id, residence_id, created_by_id, name, created_at, updated_at)
+SELECT gen_random_uuid(), md5('home' || r)::uuid, md5('person' || r)::uuid, 'c' || c, now(), now() FROM generate_series(1, 500) r, generate_series(1, 10) c;
+INSERT INTO tasks (id, residence_id, title, frequency_id, due_date, next_due_date, is_archived, assigned_to_id, priority_id, contractor_id, completion_count, created_by_id, created_at, updated_at)
+SELECT md5(r || '/' || n)::uuid, md5('home' || r)::uuid, 'Task ' || n, '01900000-0000-7000-8000-000000003003', date '2026-01-01' + n, date '2026-03-01' + n, n % 8 = 0, CASE WHEN n % 3 = 0 THEN md5('person' || r)::uuid END, '01900000-0000-7000-8000-000000002002',
+	(SELECT id FROM contractors WHERE residence_id = md5('home' || r)::uuid AND name = 'c' || (1 + n % 10)), 3 * (n % 2), md5('person' || r)::uuid, now(), now()
+FROM generate_series(1, 40) n, generate_series(1, 500) r;
+INSERT INTO completions (id, task_id, residence_id, completed_at, completed_by_id, created_at, updated_at)
+SELECT gen_random_uuid(), id, residence_id, now() - make_interval(days => k), created_by_id, now(), now() FROM tasks, generate_series(1, 3) k WHERE completion_count > 0;
+INSERT INTO people (user_id, email, username, first_name, last_name, timezone, locale, version)
+SELECT md5('person' || r)::uuid, r || '@example.com', 'u' || r, 'First', 'Last', 'UTC', 'en', 1 FROM generate_series(1, 5000) r;
+INSERT INTO contractor_favorites (user_id, contractor_id)
+SELECT created_by_id, id FROM contractors WHERE name IN ('c1', 'c2', 'c3', 'c4');
+INSERT INTO contractors (id, created_by_id, name, created_at, updated_at) SELECT gen_random_uuid(), md5('person' || r)::uuid, 'p', now(), now() FROM generate_series(1, 500) r;
+ANALYZE`
+
+func TestHotStatementsScanNoTable(t *testing.T) {
+	cfg := testkit.Config(t, "task")
+	conn, err := testkit.Run(t, cfg, New(Config{cfg})).DB.Acquire(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Release()
+	db := conn.Conn()
+	if _, err := db.Exec(t.Context(), fill, pgx.QueryExecModeSimpleProtocol); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.Exec(t.Context(), "SET plan_cache_mode = force_generic_plan"); err != nil {
+		t.Fatal(err)
+	}
+	var homes []uuid.UUID
+	var task, person, contractor, completion uuid.UUID
+	err = db.QueryRow(t.Context(), `SELECT array_agg(DISTINCT residence_id), (array_agg(id))[1], (array_agg(created_by_id))[1], (array_agg(contractor_id))[1],
+		(SELECT id FROM completions LIMIT 1) FROM tasks WHERE residence_id IN (md5('home7')::uuid, md5('home8')::uuid)`).
+		Scan(&homes, &task, &person, &contractor, &completion)
+	if err != nil {
+		t.Fatal(err)
+	}
+	args := pgx.NamedArgs{
+		"mine": homes, "writable": homes, "residences": homes, "assignee_homes": homes, "id": task, "actor": person, "version": nil,
+		"today": "2026-03-10", "until": "2026-04-09", "now": "2026-03-10T12:00:00Z", "limit": 51, "before_at": nil, "before_id": nil,
+		"assigned": nil, "category": nil, "priority": nil, "text": "%1%", "task": task, "completion": completion, "contractor": nil,
+		"event_id": uuid.New(), "event_name": "x", "event_payload": "{}", "event_trace": "", "patch": `{"title":"x"}`, "seen": nil, "next": nil,
+		"need_cancelled": false, "need_archived": nil, "need_done": nil, "set_in_progress": nil, "set_cancelled": true, "set_archived": nil,
+		"last_at": nil, "count": 1, "recent_ids": []uuid.UUID{}, "recent_at": []string{}, "at": "2026-03-10T12:00:00Z", "by": person, "notes": nil,
+		"cost": nil, "rating": nil, "uploads": []uuid.UUID{}, "row": `{"name":"x"}`, "residence": nil, "specialty": nil, "favorites": false, "after_name": nil, "after_id": nil,
+		"user": person,
+	}
+	insert := map[string]any{"id": uuid.New(), "event_id": uuid.New(), "residence_id": homes[0], "title": "x", "reschedule_from": "due_date",
+		"created_by_id": person, "created_at": "2026-03-10T12:00:00Z", "updated_at": "2026-03-10T12:00:00Z"}
+	for name, statement := range map[string]string{
+		"board": boardSQL, "filtered board": filteredBoardSQL, "counts": countsSQL, "task": taskSQL, "change": changeTaskSQL, "move": moveTaskSQL,
+		"delete": deleteTaskSQL, "series": seriesSQL, "complete": completeSQL, "replace": replaceSQL, "undo": undoSQL,
+		"completions": completionsSQL, "completions of a task": completionsOfSQL, "completion": completionSQL, "insert": insertTasksSQL,
+		"contractors": contractorsSQL, "contractor": contractorSQL, "change contractor": changeContractorSQL, "delete contractor": deleteContractorSQL,
+		"favourite": toggleFavoriteSQL, "tasks of a contractor": tasksOfContractorSQL,
+		"erase tasks": eraseTasksSQL, "erase contractors": eraseContractorsSQL,
+	} {
+		t.Run(name, func(t *testing.T) {
+			with := args
+			switch {
+			case strings.Contains(name, "contractor") || name == "favourite":
+				with = overlaid(args, pgx.NamedArgs{"id": contractor})
+			case name == "replace" || name == "undo" || name == "completion" || name == "complete":
+				with = overlaid(args, pgx.NamedArgs{"id": completion, "seen": 1})
+			case name == "insert":
+				with = overlaid(args, pgx.NamedArgs{"tasks": mustJSON(t, []any{insert})})
+			case strings.HasPrefix(name, "erase"):
+				with = overlaid(args, pgx.NamedArgs{"id": homes[0]})
+			}
+			for _, table := range scanned(t, db, statement, with) {
+				switch table {
+				case "people", "tasks", "completions", "contractors", "contractor_favorites":
+					t.Errorf("scans %s", table)
+				}
+			}
+		})
+	}
+}
+
+func overlaid(base, more pgx.NamedArgs) pgx.NamedArgs {
+	out := pgx.NamedArgs{}
+	for k, v := range base {
+		out[k] = v
+	}
+	for k, v := range more {
+		out[k] = v
+	}
+	return out
+}
+
+func mustJSON(t *testing.T, v any) string {
+	t.Helper()
+	raw, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(raw)
+}
+
+// scanned are the tables that the statement's plan reads from one end to the other, in the plan for these arguments and
+// in the one for any, which is what a prepared statement gets in the end.
+func scanned(t *testing.T, db *pgx.Conn, statement string, args pgx.NamedArgs) []string {
+	t.Helper()
+	sql, values, err := args.RewriteQuery(t.Context(), db, statement, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.Prepare(t.Context(), "looked_at", sql); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := db.Deallocate(t.Context(), "looked_at"); err != nil {
+			t.Error(err)
+		}
+	}()
+	anyValues := strings.TrimSuffix(strings.Repeat("NULL, ", len(values)), ", ")
+	plans := explain(t, db, "EXPLAIN "+sql, values...) + explain(t, db, "EXPLAIN EXECUTE looked_at ("+anyValues+")")
+	var tables []string
+	for line := range strings.Lines(plans) {
+		if _, rest, found := strings.Cut(line, "Seq Scan on "); found {
+			table, _, _ := strings.Cut(rest, " ")
+			tables = append(tables, table)
+		}
+	}
+	t.Log(plans)
+	return tables
+}
+
+func explain(t *testing.T, db *pgx.Conn, statement string, values ...any) string {
+	t.Helper()
+	rows, err := db.Query(t.Context(), statement, append([]any{pgx.QueryExecModeExec}, values...)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return "\n" + strings.Join(lines, "\n") + "\n"
+}

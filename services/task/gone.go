@@ -1,0 +1,67 @@
+package task
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"hearth.internal/pkg/boot"
+	"hearth.internal/pkg/events"
+	"hearth.internal/pkg/pg"
+)
+
+// A task that somebody is just adding while its residence is being deleted can commit after everything was erased. Who
+// sees what is cached for five minutes at the most, so looking again for a day is more than enough.
+const (
+	goneEvery = time.Minute
+	goneFor   = 24 * time.Hour
+)
+
+const (
+	residenceGoneSQL    = `INSERT INTO gone_residences (residence_id, gone_at) VALUES (@id::uuid, @now::timestamptz) ON CONFLICT DO NOTHING`
+	eraseTasksSQL       = `DELETE FROM tasks WHERE residence_id = @id::uuid`
+	eraseContractorsSQL = `DELETE FROM contractors WHERE residence_id = @id::uuid`
+
+	eraseLateSQL = `
+WITH gone AS (SELECT residence_id FROM gone_residences WHERE gone_at > @since::timestamptz),
+forgotten AS (DELETE FROM gone_residences WHERE gone_at <= @since::timestamptz),
+contractors AS (DELETE FROM contractors WHERE residence_id IN (SELECT residence_id FROM gone))
+DELETE FROM tasks WHERE residence_id IN (SELECT residence_id FROM gone)`
+)
+
+// eraseResidence removes all that the residence held; completions go with their tasks.
+func (s *Service) eraseResidence(ctx context.Context, tx pgx.Tx, e events.Received[events.Home]) error {
+	args := pgx.NamedArgs{"id": e.Payload.ID, "now": s.Clock.Now()}
+	for _, statement := range []string{residenceGoneSQL, eraseTasksSQL, eraseContractorsSQL} {
+		if _, err := pg.Exec(ctx, tx, statement, args); err != nil {
+			return fmt.Errorf("erase residence %s: %w", e.Payload.ID, err)
+		}
+	}
+	return nil
+}
+
+// eraseLate removes, until ctx ends, what was added to a residence while it was being erased.
+func eraseLate(ctx context.Context, d *boot.Deps) error {
+	ticker := time.NewTicker(goneEvery)
+	defer ticker.Stop()
+	for {
+		if err := eraseLateOnce(ctx, d); err != nil && ctx.Err() == nil {
+			d.Log.ErrorContext(ctx, "what came too late for a deleted residence stays until the next look", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+	}
+}
+
+func eraseLateOnce(ctx context.Context, d *boot.Deps) error {
+	_, err := pg.Exec(ctx, d.DB, eraseLateSQL, pgx.NamedArgs{"since": d.Clock.Now().Add(-goneFor)})
+	if err != nil {
+		return fmt.Errorf("erase what came late: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,53 @@
+package task
+
+import (
+	"net/http"
+
+	"hearth.internal/pkg/httpx"
+	"hearth.internal/pkg/identity"
+)
+
+// routes is every operation of the service. Fixed paths come before those with an id: the first that matches answers.
+func (s *Service) routes() {
+	created, gone := httpx.Status(http.StatusCreated), httpx.Status(http.StatusNoContent)
+
+	httpx.Get(s.HTTP, "/api/tasks/categories/", identity.User, s.getCategories, "Categories of tasks")
+	httpx.Get(s.HTTP, "/api/tasks/priorities/", identity.User, s.getPriorities, "Priorities of tasks")
+	httpx.Get(s.HTTP, "/api/tasks/frequencies/", identity.User, s.getFrequencies, "Frequencies of tasks")
+
+	httpx.Get(s.HTTP, "/api/tasks/", identity.User, s.getBoard, "The board over every residence that you see")
+	httpx.Get(s.HTTP, "/api/tasks/by-residence/{residence_id}/", identity.User, s.getResidenceBoard, "The board of one residence")
+	httpx.Post(s.HTTP, "/api/tasks/", identity.User, s.postTask, "Add a task", created)
+	httpx.Post(s.HTTP, "/api/tasks/bulk/", identity.User, s.postTasks, "Add up to 200 tasks, all or none", created)
+	httpx.Get(s.HTTP, "/api/tasks/{id}/", identity.User, s.getTask, "Read a task")
+	httpx.Put(s.HTTP, "/api/tasks/{id}/", identity.User, s.putTask, "Replace what a task says")
+	httpx.Patch(s.HTTP, "/api/tasks/{id}/", identity.User, s.patchTask, "Change some of what a task says")
+	httpx.Delete(s.HTTP, "/api/tasks/{id}/", identity.User, s.deleteTask, "Delete a task with its completions", gone)
+	httpx.Post(s.HTTP, "/api/tasks/{id}/mark-in-progress/", identity.User, s.postMove(markInProgress()), "Begin a task")
+	httpx.Post(s.HTTP, "/api/tasks/{id}/cancel/", identity.User, s.postMove(cancel()), "Cancel a task")
+	httpx.Post(s.HTTP, "/api/tasks/{id}/uncancel/", identity.User, s.postMove(uncancel()), "Take up a cancelled task again")
+	httpx.Post(s.HTTP, "/api/tasks/{id}/archive/", identity.User, s.postMove(archive()), "Put a task away")
+	httpx.Post(s.HTTP, "/api/tasks/{id}/unarchive/", identity.User, s.postMove(unarchive()), "Take a task out of the archive")
+	httpx.Post(s.HTTP, "/api/tasks/{id}/quick-complete/", identity.User, s.postQuickComplete, "Complete a task: by me, now", created)
+	httpx.Get(s.HTTP, "/api/tasks/{id}/completions/", identity.User, s.getTaskCompletions, "Completions of a task, newest first")
+
+	httpx.Get(s.HTTP, "/api/task-completions/", identity.User, s.getCompletions, "Completions in every residence that you see, newest first")
+	httpx.Post(s.HTTP, "/api/task-completions/", identity.User, s.postCompletion, "Complete a task", created)
+	httpx.Get(s.HTTP, "/api/task-completions/{id}/", identity.User, s.getCompletion, "Read a completion")
+	httpx.Put(s.HTTP, "/api/task-completions/{id}/", identity.User, s.putCompletion, "Replace what a completion says")
+	httpx.Delete(s.HTTP, "/api/task-completions/{id}/", identity.User, s.deleteCompletion, "Undo a completion", gone)
+
+	httpx.Get(s.HTTP, "/api/contractors/specialties/", identity.User, s.getSpecialties, "Specialties of contractors")
+	httpx.Get(s.HTTP, "/api/contractors/by-residence/{residence_id}/", identity.User, s.getResidenceContractors, "Contractors of one residence, by name")
+	httpx.Get(s.HTTP, "/api/contractors/", identity.User, s.getContractors, "Contractors that you see, by name")
+	httpx.Post(s.HTTP, "/api/contractors/", identity.User, s.postContractor, "Add a contractor", created)
+	httpx.Get(s.HTTP, "/api/contractors/{id}/", identity.User, s.getContractor, "Read a contractor")
+	httpx.Put(s.HTTP, "/api/contractors/{id}/", identity.User, s.putContractor, "Replace what a contractor's entry says")
+	httpx.Patch(s.HTTP, "/api/contractors/{id}/", identity.User, s.patchContractor, "Change some of what a contractor's entry says")
+	httpx.Delete(s.HTTP, "/api/contractors/{id}/", identity.User, s.deleteContractor, "Delete a contractor", gone)
+	httpx.Post(s.HTTP, "/api/contractors/{id}/toggle-favorite/", identity.User, s.postToggleFavorite, "Make a contractor a favourite of yours, or no longer one")
+	httpx.Get(s.HTTP, "/api/contractors/{id}/tasks/", identity.User, s.getContractorTasks, "Tasks that name a contractor, newest first")
+
+	httpx.Post(s.HTTP, "/internal/task-counts", identity.Internal, s.postCounts, "Tasks of residences in numbers")
+	httpx.Get(s.HTTP, "/internal/lookups", identity.Internal, s.getLookups, "The lookup tables")
+}

@@ -1,0 +1,35 @@
+package task
+
+import (
+	"hearth.internal/pkg/boot"
+	"hearth.internal/pkg/config"
+	"hearth.internal/pkg/events"
+)
+
+// Config is the service's configuration.
+type Config struct{ config.Service }
+
+// Service holds what the operations work with.
+type Service struct {
+	*boot.Deps
+	lookups lookupShelf
+	turns   turns
+}
+
+// New is the service, to be opened by boot.
+func New(Config) boot.Service {
+	return boot.Service{
+		Name: events.Task, Title: "Tasks, completions and contractors",
+		Hot: []string{
+			boardSQL, filteredBoardSQL, taskSQL, insertTasksSQL, changeTaskSQL, moveTaskSQL, deleteTaskSQL,
+			seriesSQL, completeSQL, completionsSQL, completionSQL, countsSQL, contractorsSQL, contractorSQL,
+		},
+		Background: eraseLate,
+		Register: func(d *boot.Deps) error {
+			s := &Service{Deps: d}
+			s.routes()
+			s.listen()
+			return nil
+		},
+	}
+}

@@ -1,0 +1,284 @@
+package task
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"hearth.internal/pkg/access"
+	"hearth.internal/pkg/day"
+	"hearth.internal/pkg/events"
+	"hearth.internal/pkg/identity"
+	"hearth.internal/pkg/pg"
+	"hearth.internal/task/recur"
+)
+
+// taskColumns are a Task, of tasks t and their assignee p.
+const taskColumns = `t.id, t.residence_id, t.title, t.description, t.category_id, t.priority_id, t.frequency_id,
+	t.custom_interval_days, t.rrule, t.reschedule_from, t.season_start, t.season_end, t.due_date, t.next_due_date,
+	t.in_progress, t.is_cancelled, t.is_archived, t.assigned_to_id,
+	p.name AS assigned_to_name,
+	t.contractor_id, t.estimated_cost, t.actual_cost, t.last_completed_at, t.completion_count, t.created_by_id,
+	t.version, t.created_at, t.updated_at`
+
+// withAssignee joins what taskColumns wants.
+const withAssignee = ` t LEFT JOIN LATERAL (` + personName + ` WHERE p.user_id = t.assigned_to_id LIMIT 1) p ON true `
+
+// personName is what a person is called. It is joined with LIMIT 1 so that the planner looks persons up one by one: it
+// takes a person for something that every row has, and would sooner read all of them.
+const personName = `SELECT coalesce(nullif(btrim(p.first_name || ' ' || p.last_name), ''), p.username) AS name FROM people p`
+
+// done is true of a task t that was completed and will not come back; Task.Done in SQL.
+const done = `(t.completion_count > 0 AND t.next_due_date IS NULL)`
+
+// refMembers is a task t as events tell of it; Task.ref in SQL, but for the actor.
+const refMembers = `jsonb_build_object('id', t.id, 'residence_id', t.residence_id, 'title', t.title, 'next_due_date', t.next_due_date,
+	'assigned_to_id', t.assigned_to_id, 'open', NOT (t.is_cancelled OR t.is_archived OR ` + done + `), 'version', t.version)`
+
+// ruleColumns are a ruleRow, of a row w with a task's rule and its frequency f.
+const ruleColumns = `w.residence_id AS rule_residence_id, w.due_date AS rule_anchor, w.reschedule_from AS rule_from,
+	CASE f.unit WHEN 'custom' THEN 'day' ELSE f.unit END AS rule_unit,
+	CASE f.unit WHEN 'custom' THEN w.custom_interval_days ELSE f.every END AS rule_every`
+
+// visibleContractor is true of a contractor k that the actor may name in the residence of a row w.
+const visibleContractor = `(k.residence_id = w.residence_id OR (k.residence_id IS NULL AND k.created_by_id = @actor::uuid))`
+
+// ruleRow is a task's rule as read; the completions' instants are the series that it is replayed over.
+type ruleRow struct {
+	RuleResidenceID *uuid.UUID
+	RuleAnchor      *day.Day
+	RuleFrom        *string
+	RuleUnit        *string
+	RuleEvery       *int
+	DoneAt          []time.Time // oldest first
+}
+
+// next is the day on which the task is due after what was done, nil when on none.
+func (r ruleRow) next(homes []access.Home) *day.Day { return r.nextAfter(homes, r.DoneAt) }
+
+// nextAfter replays these instants instead, oldest first. A completion's day is that of the residence, whoever did it
+// from wherever.
+func (r ruleRow) nextAfter(homes []access.Home, doneAt []time.Time) *day.Day {
+	zone := time.UTC
+	if r.RuleResidenceID != nil {
+		home, _ := homeOf(homes, *r.RuleResidenceID)
+		zone = identity.Actor{Zone: home.Timezone}.Location()
+	}
+	days := make([]day.Day, len(doneAt))
+	for i, at := range doneAt {
+		days[i] = day.In(at, zone)
+	}
+	if next := r.rule().Next(days); !next.IsZero() {
+		return &next
+	}
+	return nil
+}
+
+func (r ruleRow) rule() recur.Rule {
+	var rule recur.Rule
+	if r.RuleAnchor != nil {
+		rule.Anchor = *r.RuleAnchor
+	}
+	if r.RuleFrom != nil {
+		rule.From = recur.From(*r.RuleFrom)
+	}
+	if r.RuleUnit != nil && r.RuleEvery != nil {
+		rule.Unit, rule.Every = recur.Unit(*r.RuleUnit), *r.RuleEvery
+	}
+	return rule
+}
+
+// writtenTask is the task after a write, or as it stands when the write did not apply.
+type writtenTask struct {
+	Applied bool
+	Task
+}
+
+const taskSQL = `SELECT ` + taskColumns + ` FROM tasks` + withAssignee + `WHERE t.id = @id::uuid AND t.residence_id = ANY(@mine::uuid[])`
+
+func readTask(ctx context.Context, q pg.Querier, id uuid.UUID, mine []uuid.UUID) (Task, bool, error) {
+	return pg.One[Task](ctx, q, taskSQL, pgx.NamedArgs{"id": id, "mine": mine})
+}
+
+type insertedTask struct {
+	Ord     int    // place among the tasks of the request, from 1
+	Outcome string // added, there (by the same person before), taken, refused
+	Field   string // the one refused
+	Task
+}
+
+const newColumns = `id, residence_id, title, description, category_id, priority_id, frequency_id, custom_interval_days, reschedule_from,
+	due_date, next_due_date, assigned_to_id, contractor_id, estimated_cost, actual_cost, created_by_id, created_at, updated_at`
+
+const insertTasksSQL = `
+WITH new AS (
+	SELECT n.*, x.ord::int AS ord, (x.value->>'event_id')::uuid AS event_id
+	FROM jsonb_array_elements(@tasks::jsonb) WITH ORDINALITY AS x(value, ord)
+	CROSS JOIN LATERAL jsonb_populate_record(NULL::tasks, x.value) n),
+refused AS (
+	SELECT w.ord, v.field FROM new w CROSS JOIN LATERAL (VALUES ` + lookupChecks + `,
+		('contractor_id', w.contractor_id IS NOT NULL AND NOT EXISTS (
+			SELECT FROM contractors k WHERE k.id = w.contractor_id AND ` + visibleContractor + `))) AS v(field, wrong)
+	WHERE v.wrong),
+there AS (
+	SELECT w.ord, t.created_by_id = @actor::uuid AND t.residence_id = ANY(@mine::uuid[]) AS ours, t.*
+	FROM new w JOIN tasks t ON t.id = w.id),
+added AS (
+	INSERT INTO tasks (` + newColumns + `)
+	SELECT ` + newColumns + ` FROM new
+	WHERE NOT EXISTS (SELECT FROM refused) AND NOT EXISTS (SELECT FROM there WHERE NOT ours)
+	ON CONFLICT (id) DO NOTHING RETURNING *),
+event AS (
+	INSERT INTO outbox (id, name, payload, trace)
+	SELECT new.event_id, @event_name, @event_payload::jsonb || ` + refMembers + `, @event_trace FROM added t JOIN new ON new.id = t.id)
+SELECT new.ord, 'added' AS outcome, '' AS field, ` + taskColumns + ` FROM added` + withAssignee + `JOIN new ON new.id = t.id
+UNION ALL
+SELECT t.ord, CASE WHEN t.ours THEN 'there' ELSE 'taken' END, '', ` + taskColumns + ` FROM there` + withAssignee + `
+UNION ALL
+SELECT t.ord, 'refused', r.field, ` + taskColumns + ` FROM new` + withAssignee + `JOIN refused r ON r.ord = t.ord
+ORDER BY ord`
+
+// lookupChecks find what a row w has that no lookup table has.
+const lookupChecks = `
+	('category_id', w.category_id IS NOT NULL AND NOT EXISTS (SELECT FROM task_categories l WHERE l.id = w.category_id)),
+	('priority_id', w.priority_id IS NOT NULL AND NOT EXISTS (SELECT FROM task_priorities l WHERE l.id = w.priority_id)),
+	('frequency_id', w.frequency_id IS NOT NULL AND NOT EXISTS (SELECT FROM task_frequencies l WHERE l.id = w.frequency_id)),
+	('custom_interval_days', w.custom_interval_days IS NULL AND EXISTS (SELECT FROM task_frequencies l WHERE l.id = w.frequency_id AND l.unit = 'custom'))`
+
+// insertTasks adds all of the rows or none.
+func insertTasks(ctx context.Context, q pg.Querier, actor identity.Actor, mine []uuid.UUID, rows []map[string]any) ([]insertedTask, error) {
+	raw, err := json.Marshal(rows)
+	if err != nil {
+		return nil, fmt.Errorf("tasks: %w", err)
+	}
+	return pg.All[insertedTask](ctx, q, insertTasksSQL, events.TaskCreated.Args(ctx, events.TaskRef{ActorID: actor.UserID},
+		pgx.NamedArgs{"tasks": string(raw), "actor": actor.UserID, "mine": mine}))
+}
+
+type taskChange struct {
+	id                 uuid.UUID
+	actor              identity.Actor
+	version            *int // that the client wants to change
+	readable, writable []uuid.UUID
+	assigneeHomes      []uuid.UUID
+	patch              map[string]any
+	now                time.Time
+	// When the rule changes: the version whose completions were replayed, and what came out.
+	seen *int
+	next *day.Day
+}
+
+type changedTask struct {
+	Outcome             string // changed, refused, kept
+	Field               string // the one refused
+	PreviousResidenceID *uuid.UUID
+	Task
+	ruleRow
+}
+
+// A patch that leaves the rule alone, or a task that was never completed, takes one round trip. Otherwise the statement
+// answers what the rule would be and the completions, and applies when it comes back with the version and the next date.
+var changeTaskSQL = `
+WITH wanted AS (
+	SELECT t.id, t.version, t.completion_count, t.next_due_date, t.residence_id AS was_in, t.contractor_id AS had_contractor, t.assigned_to_id AS had_assignee,
+		p.residence_id, p.title, p.description, p.category_id, p.priority_id, p.frequency_id, p.custom_interval_days, p.reschedule_from,
+		p.due_date, p.estimated_cost, p.actual_cost, p.residence_id <> t.residence_id AS moved,
+		CASE WHEN p.residence_id <> t.residence_id AND NOT jsonb_exists(@patch::jsonb, 'assigned_to_id') THEN NULL ELSE p.assigned_to_id END AS assigned_to_id,
+		CASE WHEN p.residence_id <> t.residence_id AND NOT jsonb_exists(@patch::jsonb, 'contractor_id') THEN NULL ELSE p.contractor_id END AS contractor_id,
+		(p.residence_id, p.frequency_id, p.custom_interval_days, p.reschedule_from, p.due_date)
+			IS NOT DISTINCT FROM (t.residence_id, t.frequency_id, t.custom_interval_days, t.reschedule_from, t.due_date) AS same_rule
+	FROM tasks t CROSS JOIN LATERAL jsonb_populate_record(t, @patch::jsonb) p
+	WHERE t.id = @id::uuid AND t.residence_id = ANY(@writable::uuid[]) AND (@version::int IS NULL OR t.version = @version::int)),
+refused AS (
+	SELECT v.field FROM wanted w CROSS JOIN LATERAL (VALUES ` + lookupChecks + `,
+		('contractor_id', (w.moved OR w.contractor_id IS DISTINCT FROM w.had_contractor) AND w.contractor_id IS NOT NULL AND NOT EXISTS (
+			SELECT FROM contractors k WHERE k.id = w.contractor_id AND ` + visibleContractor + `)),
+		('assigned_to_id', (w.moved OR w.assigned_to_id IS DISTINCT FROM w.had_assignee) AND w.assigned_to_id IS NOT NULL
+			AND NOT w.residence_id = ANY(@assignee_homes::uuid[]))) AS v(field, wrong)
+	WHERE v.wrong LIMIT 1),
+changed AS (
+	UPDATE tasks t SET residence_id = w.residence_id, title = w.title, description = w.description, category_id = w.category_id,
+		priority_id = w.priority_id, frequency_id = w.frequency_id, custom_interval_days = w.custom_interval_days,
+		reschedule_from = w.reschedule_from, due_date = w.due_date, assigned_to_id = w.assigned_to_id,
+		contractor_id = w.contractor_id, estimated_cost = w.estimated_cost, actual_cost = w.actual_cost,
+		next_due_date = CASE WHEN w.completion_count = 0 THEN w.due_date WHEN w.same_rule THEN w.next_due_date ELSE @next::date END,
+		version = t.version + 1, updated_at = @now::timestamptz
+	FROM wanted w
+	WHERE t.id = w.id AND t.version = w.version AND NOT EXISTS (SELECT FROM refused)
+		AND (w.same_rule OR w.completion_count = 0 OR w.version = @seen::int)
+	RETURNING t.*, CASE WHEN w.moved THEN w.was_in END AS previous_residence_id),
+followed AS (
+	UPDATE completions c SET residence_id = t.residence_id FROM changed t
+	WHERE t.previous_residence_id IS NOT NULL AND c.task_id = t.id),
+event AS (` + events.ColumnsWith(refMembers+` || jsonb_build_object('previous_residence_id', t.previous_residence_id)`) + ` FROM changed t)
+SELECT 'changed' AS outcome, '' AS field, t.previous_residence_id, ` + taskColumns + `,
+	NULL::uuid AS rule_residence_id, NULL::date AS rule_anchor, NULL AS rule_from, NULL AS rule_unit, NULL::int AS rule_every, NULL::timestamptz[] AS done_at
+FROM changed` + withAssignee + `
+UNION ALL
+SELECT CASE WHEN r.field IS NULL THEN 'kept' ELSE 'refused' END, coalesce(r.field, ''), NULL, ` + taskColumns + `, ` + ruleColumns + `,
+	CASE WHEN NOT w.same_rule THEN ARRAY(SELECT c.completed_at FROM completions c WHERE c.task_id = t.id ORDER BY c.completed_at, c.id) END
+FROM tasks` + withAssignee + `LEFT JOIN wanted w ON true LEFT JOIN task_frequencies f ON f.id = w.frequency_id LEFT JOIN refused r ON true
+WHERE t.id = @id::uuid AND t.residence_id = ANY(@mine::uuid[]) AND NOT EXISTS (SELECT FROM changed)`
+
+func changeTask(ctx context.Context, q pg.Querier, c taskChange) (changedTask, bool, error) {
+	raw, err := json.Marshal(c.patch)
+	if err != nil {
+		return changedTask{}, false, fmt.Errorf("patch: %w", err)
+	}
+	return pg.One[changedTask](ctx, q, changeTaskSQL, events.TaskChanged.Args(ctx, events.TaskRef{ActorID: c.actor.UserID}, pgx.NamedArgs{
+		"id": c.id, "actor": c.actor.UserID, "version": c.version, "mine": c.readable, "writable": c.writable,
+		"assignee_homes": c.assigneeHomes, "patch": string(raw), "now": c.now, "seen": c.seen, "next": c.next,
+	}))
+}
+
+// targetSQL is the task that a write is about, as it stands; applicable says in SQL whether the write may be done.
+func targetSQL(applicable string) string {
+	return `
+WITH target AS (
+	SELECT t.*, t.residence_id = ANY(@writable::uuid[]) AND (@version::int IS NULL OR t.version = @version::int) AND ` + applicable + ` AS applicable
+	FROM tasks t WHERE t.id = @id::uuid AND t.residence_id = ANY(@mine::uuid[])),`
+}
+
+// afterWrite answers a writtenTask.
+const afterWrite = `
+SELECT true AS applied, ` + taskColumns + ` FROM changed` + withAssignee + `
+UNION ALL
+SELECT false, ` + taskColumns + ` FROM target` + withAssignee + `WHERE NOT EXISTS (SELECT FROM changed)`
+
+var moveTaskSQL = targetSQL(`
+		(@need_cancelled::boolean IS NULL OR t.is_cancelled = @need_cancelled::boolean) AND
+		(@need_archived::boolean IS NULL OR t.is_archived = @need_archived::boolean) AND
+		(@need_done::boolean IS NULL OR `+done+` = @need_done::boolean)`) + `
+changed AS (
+	UPDATE tasks t SET in_progress = coalesce(@set_in_progress::boolean, t.in_progress),
+		is_cancelled = coalesce(@set_cancelled::boolean, t.is_cancelled), is_archived = coalesce(@set_archived::boolean, t.is_archived),
+		version = t.version + 1, updated_at = @now::timestamptz
+	FROM target w WHERE w.applicable AND t.id = w.id AND t.version = w.version RETURNING t.*),
+event AS (` + events.ColumnsWith(refMembers) + ` FROM changed t)` + afterWrite
+
+func moveTask(ctx context.Context, q pg.Querier, actor identity.Actor, id uuid.UUID, version *int, homes []access.Home, m move, now time.Time) (writtenTask, bool, error) {
+	args := writeArgs(id, version, homes)
+	maps.Copy(args, pgx.NamedArgs{
+		"need_cancelled": m.needs.cancelled, "need_archived": m.needs.archived, "need_done": m.needs.done,
+		"set_in_progress": m.sets.inProgress, "set_cancelled": m.sets.cancelled, "set_archived": m.sets.archived, "now": now,
+	})
+	return pg.One[writtenTask](ctx, q, moveTaskSQL, events.TaskChanged.Args(ctx, events.TaskRef{ActorID: actor.UserID}, args))
+}
+
+var deleteTaskSQL = targetSQL(`true`) + `
+changed AS (DELETE FROM tasks t USING target w WHERE w.applicable AND t.id = w.id AND t.version = w.version RETURNING t.*),
+event AS (` + events.ColumnsWith(refMembers) + ` FROM changed t)` + afterWrite
+
+func deleteTask(ctx context.Context, q pg.Querier, actor identity.Actor, id uuid.UUID, version *int, homes []access.Home) (writtenTask, bool, error) {
+	args := events.TaskDeleted.Args(ctx, events.TaskRef{ActorID: actor.UserID}, writeArgs(id, version, homes))
+	return pg.One[writtenTask](ctx, q, deleteTaskSQL, args)
+}
+
+func writeArgs(id uuid.UUID, version *int, homes []access.Home) pgx.NamedArgs {
+	return pgx.NamedArgs{"id": id, "version": version, "mine": access.IDs(homes), "writable": access.WritableIDs(homes)}
+}
