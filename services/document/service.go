@@ -1,0 +1,22 @@
+package document
+
+import (
+	"hearth.internal/pkg/boot"
+	"hearth.internal/pkg/config"
+	"hearth.internal/pkg/events"
+)
+
+// Config is what the service reads from its environment.
+type Config struct{ config.Service }
+
+// Service answers for documents.
+type Service struct{ *boot.Deps }
+
+// New describes the service to boot. Config belongs to the environment alone: boot hands it back in Deps.
+func New(Config) boot.Service {
+	return boot.Service{Name: events.Document, Title: "Documents", Register: func(d *boot.Deps) error {
+		s := &Service{Deps: d}
+		s.listen()
+		return nil
+	}}
+}

@@ -1,0 +1,101 @@
+package notification
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"hearth.internal/pkg/access"
+	"hearth.internal/pkg/events"
+	"hearth.internal/pkg/pg"
+)
+
+// asOf orders what is told of one residence: the producer stamps an event while it holds the lock on what it changes.
+func asOf[P any](e events.Received[P]) string {
+	return e.OccurredAt.UTC().Format("2006-01-02T15:04:05.000000000Z ") + e.ID.String()
+}
+
+func (s *Service) residenceCreated(ctx context.Context, tx pgx.Tx, e events.Received[events.Home]) error {
+	home := e.Payload
+	return tell(ctx, tx, told{residence: home.ID, owner: home.OwnerID, members: home.MemberIDs, role: access.Member, asOf: asOf(e)})
+}
+
+func (s *Service) membersChanged(ctx context.Context, tx pgx.Tx, e events.Received[events.Membership]) error {
+	m := e.Payload
+	return tell(ctx, tx, told{residence: m.ResidenceID, owner: m.OwnerID, members: []uuid.UUID{m.UserID}, role: m.Role, asOf: asOf(e)})
+}
+
+// told is what one event says of a residence.
+type told struct {
+	residence uuid.UUID
+	owner     uuid.UUID
+	members   []uuid.UUID // those whom it speaks of
+	role      string      // theirs now; empty: they are gone
+	asOf      string
+}
+
+// tell brings a residence and its members up to what is told, each row unless something later is known of it. The owner
+// is the residence's to say, not the member's: a transfer tells of the new owner alone. Locking the residence's row
+// first lets the events of one residence follow each other.
+func tell(ctx context.Context, tx pgx.Tx, t told) error {
+	known, _, err := pg.One[struct {
+		OwnerID uuid.UUID
+		Gone    bool
+	}](ctx, tx, `
+		INSERT INTO residences AS r (residence_id, owner_id, as_of) VALUES (@residence_id, @owner_id, @as_of)
+		ON CONFLICT (residence_id) DO UPDATE SET
+			owner_id = CASE WHEN excluded.as_of > r.as_of THEN excluded.owner_id ELSE r.owner_id END,
+			as_of = greatest(excluded.as_of, r.as_of)
+		RETURNING owner_id, gone_at IS NOT NULL AS gone`,
+		pgx.NamedArgs{"residence_id": t.residence, "owner_id": t.owner, "as_of": t.asOf})
+	if err != nil {
+		return fmt.Errorf("residence %s: %w", t.residence, err)
+	}
+	if known.Gone {
+		return nil
+	}
+	_, err = pg.Exec(ctx, tx, `
+		INSERT INTO members AS m (residence_id, user_id, role, as_of)
+		SELECT @residence_id::uuid, unnest(@user_ids::uuid[]), nullif(@role::text, ''), @as_of
+		ON CONFLICT (residence_id, user_id) DO UPDATE SET role = excluded.role, as_of = excluded.as_of
+		WHERE excluded.as_of > m.as_of`,
+		pgx.NamedArgs{"residence_id": t.residence, "user_ids": t.members, "role": t.role, "as_of": t.asOf})
+	if err != nil {
+		return fmt.Errorf("members of %s: %w", t.residence, err)
+	}
+	_, err = pg.Exec(ctx, tx, `
+		UPDATE members SET role = CASE WHEN user_id = @owner_id THEN 'owner' ELSE 'member' END
+		WHERE residence_id = @residence_id AND (role = 'owner') <> (user_id = @owner_id)`,
+		pgx.NamedArgs{"residence_id": t.residence, "owner_id": known.OwnerID})
+	if err != nil {
+		return fmt.Errorf("owner of %s: %w", t.residence, err)
+	}
+	return nil
+}
+
+func (s *Service) residenceDeleted(ctx context.Context, tx pgx.Tx, e events.Received[events.Home]) error {
+	home := e.Payload
+	if err := forget(ctx, tx, home.ID, home.OwnerID, asOf(e), e.OccurredAt); err != nil {
+		return fmt.Errorf("forget residence %s: %w", home.ID, err)
+	}
+	return nil
+}
+
+// forget leaves nothing of a residence but the mark that it is gone. Its members go before its notifications: who is
+// writing one just now holds the members.
+func forget(ctx context.Context, tx pgx.Tx, residence, owner uuid.UUID, asOf string, at time.Time) error {
+	for _, statement := range []string{
+		`INSERT INTO residences AS r (residence_id, owner_id, gone_at, as_of) VALUES (@residence_id, @owner_id, @gone_at, @as_of)
+		ON CONFLICT (residence_id) DO UPDATE SET gone_at = least(excluded.gone_at, r.gone_at)`,
+		`DELETE FROM members WHERE residence_id = @residence_id`,
+		`DELETE FROM notifications WHERE residence_id = @residence_id`,
+	} {
+		if _, err := pg.Exec(ctx, tx, statement, pgx.NamedArgs{"residence_id": residence, "owner_id": owner, "gone_at": at, "as_of": asOf}); err != nil {
+			return err // named by the caller
+		}
+	}
+	return nil
+}
