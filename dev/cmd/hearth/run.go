@@ -1,0 +1,308 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"hearth.internal/dev/seed"
+	"hearth.internal/dev/system"
+	"hearth.internal/dev/traces"
+	"hearth.internal/pkg/stores"
+)
+
+// directory holds everything that run keeps: data, logs, secrets.
+const directory = ".dev"
+
+// logFile is where the parts log, in the directory.
+const logFile = "hearth.log"
+
+const defaultAddr = "127.0.0.1:8080"
+
+// run starts everything, shows where it is, and stops it all on Ctrl-C.
+func run(ctx context.Context, args []string) (err error) {
+	flags := flag.NewFlagSet("run", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	processes := flags.Bool("processes", false, "")
+	if err := flags.Parse(args); err != nil || flags.NArg() > 0 {
+		return errors.New(usage)
+	}
+	began := time.Now()
+	show := newProgress(os.Stdout)
+	defer show.end()
+	listener, err := listen(ctx, addr())
+	if err != nil {
+		return err
+	}
+	// Others may pass through: as root, the stores run as another user. What is secret in it is closed itself.
+	if err := os.MkdirAll(directory, 0o755); err != nil { //nolint:gosec // see above
+		return fmt.Errorf("cannot keep data in %s: %w", directory, err)
+	}
+	d, err := startStores(ctx, show)
+	defer func() { err = errors.Join(err, d.stop()) }()
+	if err != nil {
+		_ = listener.Close()
+		return clearly(ctx, err)
+	}
+	viewer, err := startViewer(ctx)
+	if err != nil {
+		return err
+	}
+	defer viewer.stop()
+	secrets, err := system.LoadSecrets(directory)
+	if err != nil {
+		return err
+	}
+	logs, err := os.OpenFile(filepath.Join(directory, logFile), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return fmt.Errorf("cannot keep a log: %w", err)
+	}
+	defer func() { _ = logs.Close() }()
+	s, err := system.Start(ctx, system.Options{
+		Postgres: d.postgres, Cache: d.cache, Queue: d.queue, Secrets: secrets, Listener: listener, Processes: *processes,
+		Environ: []string{"HEARTH_OTLP_ENDPOINT=" + viewer.url}, LogOut: logs, Terminal: show, Progress: show.step,
+	})
+	if err != nil {
+		return clearly(ctx, err)
+	}
+	defer func() {
+		show.step("stopping: requests in flight, then events, then the stores")
+		if stopErr := s.Stop(); err == nil { // else it says the same once more
+			err = stopErr
+		}
+	}()
+	show.step("looking after the demo household")
+	// To its end, also when Ctrl-C comes: the next run takes a household that is there for a whole one.
+	household, err := seed.Demo(context.WithoutCancel(ctx), s.URL, time.Now())
+	if err != nil {
+		return err
+	}
+	show.end()
+	summary(s, viewer.url, d, household, time.Since(began))
+	select {
+	case <-ctx.Done():
+		fmt.Println() // the terminal has just printed ^C
+		return nil
+	case err := <-s.Failed():
+		return fmt.Errorf("a part has ended: %w (see %s)", err, logs.Name())
+	}
+}
+
+func addr() string {
+	if a := os.Getenv("HEARTH_ADDR"); a != "" {
+		return a
+	}
+	return defaultAddr
+}
+
+func listen(ctx context.Context, address string) (net.Listener, error) {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, fmt.Errorf("%s is taken by another program: stop that one, or choose another address with HEARTH_ADDR", address)
+	case err != nil:
+		return nil, fmt.Errorf("HEARTH_ADDR %s is no address to listen on: %w", address, err)
+	}
+	return listener, nil
+}
+
+// data is where the stores are, and how to stop those that are ours.
+type data struct {
+	postgres, cache, queue string
+	kept                   string
+	ours                   []interface {
+		Stop(ctx context.Context) error
+	}
+}
+
+func (d *data) stop() error {
+	if d == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	var group errgroup.Group
+	for _, store := range d.ours {
+		group.Go(func() error { return store.Stop(ctx) })
+	}
+	return group.Wait()
+}
+
+// startStores uses DATABASE_URL and REDIS_URL where they are set and starts private stores for the rest.
+func startStores(ctx context.Context, show *progress) (*data, error) {
+	d := &data{postgres: os.Getenv("DATABASE_URL"), cache: os.Getenv("REDIS_URL"), queue: os.Getenv("REDIS_URL")}
+	o := stores.Options{Dir: directory, Install: true, Progress: show.step}
+	if d.postgres == "" {
+		p, err := stores.StartPostgres(ctx, o)
+		if err != nil {
+			return d, err
+		}
+		d.ours, d.postgres, d.kept = append(d.ours, p), p.AdminURL(), "PostgreSQL "+p.Version()
+	}
+	if d.cache != "" {
+		return d, system.CheckRedis(ctx, d.cache)
+	}
+	for _, r := range []struct {
+		config stores.RedisConfig
+		url    *string
+	}{
+		{stores.RedisConfig{Name: "cache", MaxMemory: "64mb", Policy: "allkeys-lru"}, &d.cache},
+		{stores.RedisConfig{Name: "queue", Policy: "noeviction", AppendOnly: true}, &d.queue},
+	} {
+		server, err := stores.StartRedis(ctx, o, r.config)
+		if err != nil {
+			return d, err
+		}
+		d.ours, *r.url = append(d.ours, server), server.URL()
+	}
+	return d, nil
+}
+
+// viewer shows the traces.
+type viewer struct {
+	url  string
+	stop func()
+}
+
+func startViewer(ctx context.Context) (*viewer, error) {
+	address := os.Getenv("HEARTH_TRACES_ADDR")
+	if address == "" {
+		address = "127.0.0.1:8081"
+	}
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+	if err != nil { // it is only a tool of the developer's: any port will do
+		if listener, err = (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0"); err != nil {
+			return nil, fmt.Errorf("no port for the traces: %w", err)
+		}
+	}
+	server := &http.Server{Handler: traces.NewStore().Handler(), ReadHeaderTimeout: 5 * time.Second}
+	go func() { _ = server.Serve(listener) }() // ends with Close below
+	return &viewer{url: "http://" + listener.Addr().String(), stop: func() { _ = server.Close() }}, nil
+}
+
+// clearly says in one sentence what a person can do something about.
+func clearly(ctx context.Context, err error) error {
+	switch {
+	case ctx.Err() != nil:
+		return errors.New("stopped before everything was up")
+	case errors.Is(err, syscall.ENOSPC):
+		return fmt.Errorf("the disk is full: Hearth keeps its data in %s", directory)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("no permission to keep data in %s: %w", directory, err)
+	}
+	return err
+}
+
+func summary(s *system.System, viewerURL string, d *data, h seed.Household, took time.Duration) {
+	kept := "in the database that DATABASE_URL names"
+	if d.kept != "" {
+		kept = fmt.Sprintf("in %s/ (%s); `make clean` removes it", directory, d.kept)
+	}
+	fmt.Printf(`
+  Hearth is running (%.1f s).
+
+    API         %s/api/
+    API docs    %s/api/docs/
+    Health      %s/api/health/
+    Traces      %s/traces/
+
+    Demo login  %s   password  %s
+                %s   password  %s
+
+  Data is kept %s. Logs: %s.
+  Ctrl-C stops everything that was started here.
+
+`, took.Seconds(), s.URL, s.URL, s.URL, viewerURL, h.Owner, h.Password, h.Partner, h.Password, kept, filepath.Join(directory, logFile))
+}
+
+// migrate brings the databases up to date and ends.
+func migrate(ctx context.Context) (err error) {
+	show := newProgress(os.Stdout)
+	defer show.end()
+	if err := os.MkdirAll(directory, 0o755); err != nil { //nolint:gosec // as in run
+		return fmt.Errorf("cannot keep data in %s: %w", directory, err)
+	}
+	d, err := startStores(ctx, show)
+	defer func() { err = errors.Join(err, d.stop()) }()
+	if err != nil {
+		return clearly(ctx, err)
+	}
+	secrets, err := system.LoadSecrets(directory)
+	if err != nil {
+		return err
+	}
+	show.step("bringing the databases up to date")
+	if err := system.Migrate(ctx, system.Options{Postgres: d.postgres, Secrets: secrets}); err != nil {
+		return clearly(ctx, err)
+	}
+	return nil
+}
+
+// progress shows one line a step, with the time that it took; what the parts print stands between the lines.
+type progress struct {
+	mu      sync.Mutex // parts print while steps go on
+	out     *os.File
+	fancy   bool
+	current string
+	since   time.Time
+}
+
+func newProgress(out *os.File) *progress {
+	info, err := out.Stat()
+	return &progress{out: out, fancy: err == nil && info.Mode()&os.ModeCharDevice != 0 && os.Getenv("NO_COLOR") == ""}
+}
+
+func (p *progress) step(what string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.finish()
+	p.current, p.since = what, time.Now()
+	if p.fancy {
+		_, _ = fmt.Fprintf(p.out, "  \x1b[33m…\x1b[0m %s", what)
+	}
+}
+
+func (p *progress) end() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.finish()
+}
+
+func (p *progress) finish() {
+	if p.current == "" {
+		return
+	}
+	mark, clear := "*", ""
+	if p.fancy {
+		mark, clear = "\x1b[32m✓\x1b[0m", "\r\x1b[K"
+	}
+	_, _ = fmt.Fprintf(p.out, "%s  %s %s (%.1f s)\n", clear, mark, p.current, time.Since(p.since).Seconds())
+	p.current = ""
+}
+
+// Write is for what the parts print.
+func (p *progress) Write(text []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	prefix := ""
+	if p.fancy && p.current != "" {
+		prefix = "\r\x1b[K"
+	}
+	if _, err := fmt.Fprint(p.out, prefix+strings.TrimRight(string(text), "\n")+"\n"); err != nil {
+		return 0, err // the caller only wants to know that
+	}
+	return len(text), nil
+}
