@@ -1,0 +1,192 @@
+package e2e
+
+import (
+	"fmt"
+	"net"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/Shopify/toxiproxy/v2"
+	"github.com/google/uuid"
+	"github.com/rs/zerolog"
+
+	"hearth.internal/dev/system"
+	"hearth.internal/pkg/testkit"
+)
+
+// link is the round trip time between the services and their database.
+const link = 110 * time.Millisecond
+
+// farAway puts the database behind the link.
+func farAway(t *testing.T) func(*system.Options) {
+	t.Helper()
+	u, err := url.Parse(testkit.Postgres(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
+	proxy := toxiproxy.NewProxy(server, "postgres", "127.0.0.1:0", u.Host)
+	if err := proxy.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(proxy.Stop)
+	if _, err := proxy.Toxics.AddToxicJson(strings.NewReader(fmt.Sprintf(
+		`{"name":"link","type":"latency","stream":"downstream","toxicity":1,"attributes":{"latency":%d}}`, link.Milliseconds()))); err != nil {
+		t.Fatal(err)
+	}
+	host, port, err := net.SplitHostPort(proxy.Listen)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func(o *system.Options) { o.DatabaseVia = net.JoinHostPort(host, port) }
+}
+
+// attempts at meeting a budget: another program on the machine can make one late, but cannot make it early.
+const attempts = 4
+
+// within asserts that an answer costs so many round trips in series, by its own count and by the clock.
+func within(t *testing.T, what string, budget int, ask func() answer) {
+	t.Helper()
+	most := time.Duration(budget)*link + link/2
+	var a answer
+	for range attempts {
+		if a = ask(); a.trips() <= budget && a.Took <= most {
+			t.Logf("%-60s %d round trips, %4d ms", what, a.trips(), a.Took.Milliseconds())
+			return
+		}
+	}
+	t.Errorf("%s: %d round trips in series in %v, the budget is %d in %v (%s)", what, a.trips(), a.Took, budget, most, a.Header.Get("Server-Timing"))
+}
+
+// TestRoundTripBudget is the table of the architecture page, through a link of 110 ms.
+func TestRoundTripBudget(t *testing.T) {
+	w := start(t, farAway(t))
+	ada := w.join(t, "Ada")
+
+	login := map[string]any{"email": ada.Email, "password": ada.Password}
+	within(t, "token check and me, cold", 2, func() answer {
+		fresh := *ada
+		fresh.Token = ada.want(200, "POST", "/api/auth/login/", login).text("token")
+		return fresh.want(200, "GET", "/api/auth/me/", nil)
+	})
+	// ask is one request, cold after the caches were emptied, else warm: the residences and the token are known.
+	ask := func(cold bool, status int, method, path string, body func() any) func() answer {
+		return func() answer {
+			if cold {
+				w.forget(t)
+			} else {
+				ada.want(200, "GET", "/api/tasks/", nil)
+			}
+			return ada.want(status, method, path, body())
+		}
+	}
+	nothing := func() any { return nil }
+	within(t, "me, token known", 1, ask(false, 200, "GET", "/api/auth/me/", nothing))
+
+	house := ada.home("Maple Street")
+	within(t, "static_data, cold", 1, ask(true, 200, "GET", "/api/static_data/", nothing))
+	within(t, "static_data, warm", 0, ask(false, 200, "GET", "/api/static_data/", nothing))
+	monthly := ada.lookup("task_frequencies", "monthly")
+
+	t.Run("lists", func(t *testing.T) {
+		for _, path := range []string{
+			"/api/tasks/", "/api/tasks/by-residence/" + house + "/", "/api/residences/my-residences/", "/api/residences/",
+			"/api/residences/summary/", "/api/contractors/", "/api/contractors/by-residence/" + house + "/", "/api/task-completions/",
+		} {
+			within(t, "GET "+path+", cold", 2, ask(true, 200, "GET", path, nothing))
+			within(t, "GET "+path+", warm", 1, ask(false, 200, "GET", path, nothing))
+			if etag := w.settled(ada, path).Header.Get("ETag"); etag != "" {
+				within(t, "GET "+path+", 304", 0, func() answer { return ada.call("GET", path, nil, "If-None-Match", etag) })
+			}
+		}
+	})
+
+	t.Run("changes", func(t *testing.T) {
+		task := ada.task(house, "Sweep", nil)
+		contractor := ada.want(201, "POST", "/api/contractors/", map[string]any{"name": "Rosa", "residence_id": house}).text("id")
+		always := func(body map[string]any) func() any { return func() any { return body } }
+		for _, c := range []struct {
+			method, path string
+			body         func() any
+			status       int
+		}{
+			{"POST", "/api/tasks/", always(map[string]any{"residence_id": house, "title": "Mop"}), 201},
+			{"PATCH", "/api/tasks/" + task + "/", always(map[string]any{"title": "Sweep well"}), 200},
+			{"GET", "/api/tasks/" + task + "/", nothing, 200},
+			{"POST", "/api/tasks/bulk/", always(map[string]any{"tasks": []any{map[string]any{"residence_id": house, "title": "One"}, map[string]any{"residence_id": house, "title": "Two"}}}), 201},
+			{"POST", "/api/contractors/", always(map[string]any{"name": "Tom", "residence_id": house}), 201},
+			{"PATCH", "/api/contractors/" + contractor + "/", always(map[string]any{"company": "Becker"}), 200},
+			{"POST", "/api/contractors/" + contractor + "/toggle-favorite/", nothing, 200},
+			{"POST", "/api/residences/", always(map[string]any{"name": "Cabin"}), 201},
+			{"PATCH", "/api/residences/" + house + "/", always(map[string]any{"description": "Blue"}), 200},
+			{"GET", "/api/residences/" + house + "/", nothing, 200},
+			{"GET", "/api/residences/" + house + "/users/", nothing, 200},
+			{"POST", "/api/residences/" + house + "/generate-share-code/", always(map[string]any{}), 201},
+		} {
+			within(t, c.method+" "+c.path+", cold", 2, ask(true, c.status, c.method, c.path, c.body))
+			within(t, c.method+" "+c.path+", warm", 1, ask(false, c.status, c.method, c.path, c.body))
+		}
+		within(t, "a move of a task, cold", 2, func() answer {
+			id := ada.task(house, "Rake", nil)
+			return ask(true, 200, "POST", "/api/tasks/"+id+"/mark-in-progress/", nothing)()
+		})
+		within(t, "a move of a task, warm", 1, func() answer {
+			id := ada.task(house, "Rake", nil)
+			return ask(false, 200, "POST", "/api/tasks/"+id+"/mark-in-progress/", nothing)()
+		})
+		within(t, "DELETE a task, warm", 1, func() answer {
+			id := ada.task(house, "Rake", nil)
+			return ask(false, 204, "DELETE", "/api/tasks/"+id+"/", nothing)()
+		})
+		within(t, "DELETE a contractor, warm", 1, func() answer {
+			id := ada.want(201, "POST", "/api/contractors/", map[string]any{"name": "Tom", "residence_id": house}).text("id")
+			return ask(false, 204, "DELETE", "/api/contractors/"+id+"/", nothing)()
+		})
+	})
+
+	t.Run("a change of the person", func(t *testing.T) {
+		// It ends what is known of the token, at once and once more by the relay: afterwards the next request is a cold one.
+		known := func() {
+			testkit.Eventually(t, "the token is known again", func() bool { return ada.want(200, "GET", "/api/auth/me/", nil).trips() == 1 })
+		}
+		within(t, "PATCH /api/auth/profile/, warm", 1, func() answer {
+			known()
+			return ada.want(200, "PATCH", "/api/auth/profile/", map[string]any{"bio": "Hello"})
+		})
+		within(t, "PATCH /api/auth/profile/, token not known", 2, func() answer {
+			return ada.want(200, "PATCH", "/api/auth/profile/", map[string]any{"bio": "Hello again"})
+		})
+		known()
+	})
+
+	t.Run("completing a recurring task", func(t *testing.T) {
+		task := ada.task(house, "Filter", map[string]any{"frequency_id": monthly, "due_date": "2026-01-31"})
+		tap := "/api/tasks/" + task + "/quick-complete/"
+		empty := func() any { return map[string]any{} }
+		within(t, "quick-complete, cold", 3, ask(true, 201, "POST", tap, empty))
+		within(t, "quick-complete, warm", 2, ask(false, 201, "POST", tap, empty))
+		done := ada.want(201, "POST", "/api/task-completions/", map[string]any{"task_id": task, "id": uuid.Must(uuid.NewV7()).String()}).text("id")
+		within(t, "the same tap again", 2, ask(false, 200, "POST", tap, func() any { return map[string]any{"id": done} }))
+	})
+}
+
+// TestFirstRequestAfterADeploy is as cheap as any cold one: connections are open before a part says that it is ready.
+func TestFirstRequestAfterADeploy(t *testing.T) {
+	w := start(t, farAway(t))
+	ada := w.join(t, "Ada")
+	ada.home("Maple Street")
+	within(t, "the board, first request after a deploy", 3, func() answer { // token, residences, board
+		for _, part := range []string{"auth", "residence", "task", system.GatewayName} {
+			if err := w.StopPart(part); err != nil {
+				t.Fatal(err)
+			}
+			if err := w.StartPart(t.Context(), part); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w.forget(t)
+		return ada.want(200, "GET", "/api/tasks/", nil)
+	})
+}
