@@ -118,7 +118,7 @@ func (g *Gateway) open(ctx context.Context) (err error) {
 	if err := g.openUpstreams(calls); err != nil {
 		return err
 	}
-	g.tokens = newTokens(g.redis, cache.New(g.redis, g.tel), g.auth, g.tel)
+	g.tokens = newTokens(g.redis, cache.New(g.redis, cfg.CachePatience, g.tel), g.auth, g.tel)
 	g.zones = newZones()
 	if g.page, err = newPage(); err != nil {
 		return err

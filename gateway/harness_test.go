@@ -170,6 +170,9 @@ type setup struct {
 	o     Options
 }
 
+// patient is how long the tests wait for the caches: on a busy machine a slow answer is not an outage.
+const patient = 5 * time.Second
+
 func build(t testing.TB, change ...func(*setup)) *town {
 	t.Helper()
 	manual := clock.At(testkit.Start)
@@ -184,7 +187,7 @@ func build(t testing.TB, change ...func(*setup)) *town {
 		AuthURL: w.auth.URL, ResidenceURL: w.residence.URL, TaskURL: w.task.URL, TraceRatio: 1,
 		// Nobody reaches these through the gateway; it only asks them how they are.
 		DocumentURL: w.residence.URL, NotificationURL: w.residence.URL, BillingURL: w.residence.URL, AdminURL: w.residence.URL,
-		PassportKeys: config.Keys{testkit.Key}, DrainTime: 5 * time.Second, OpsAddr: "127.0.0.1:0",
+		CachePatience: patient, PassportKeys: config.Keys{testkit.Key}, DrainTime: 5 * time.Second, OpsAddr: "127.0.0.1:0",
 	}}}
 	for _, c := range change {
 		c(s)
@@ -202,7 +205,7 @@ func build(t testing.TB, change ...func(*setup)) *town {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.authCache = cache.New(w.rdb, tel)
+	w.authCache = cache.New(w.rdb, patient, tel)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/gofiber/fiber/v2"
-	"golang.org/x/sync/errgroup"
 
 	"hearth.internal/pkg/httpx"
 	"hearth.internal/pkg/internalapi"
@@ -53,37 +52,32 @@ func (g *Gateway) serveLookups(x *exchange) error {
 		}
 		l := loaded.(loadedLookups) // see above
 		last = l.tagged
-		for _, timing := range l.timings {
-			x.trips.Add(mark, timing)
-		}
+		x.trips.Add(mark, l.timing)
 	}
 	return answerTagged(x, last, fiber.MIMEApplicationJSON)
 }
 
 type loadedLookups struct {
 	*tagged
-	timings [2]string // of the services, for those who waited; they were asked at the same time
+	timing string // Server-Timing of the load, for those who waited for it
 }
 
 func (g *Gateway) loadLookups(ctx context.Context) (loaded loadedLookups, err error) {
 	var all StaticData
-	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error {
-		ctx, trips := roundtrip.With(ctx)
+	ctx, trips := roundtrip.With(ctx)
+	err = roundtrip.Together(ctx, func(ctx context.Context) error {
 		of, err := g.residence.Lookups(ctx)
-		all.ResidenceTypes, loaded.timings[0] = of.ResidenceTypes, trips.Header(0)
+		all.ResidenceTypes = of.ResidenceTypes
 		return err // names the service
-	})
-	group.Go(func() error {
-		ctx, trips := roundtrip.With(ctx)
+	}, func(ctx context.Context) error {
 		of, err := g.task.Lookups(ctx)
 		all.Categories, all.Priorities, all.Frequencies, all.Specialties = of.Categories, of.Priorities, of.Frequencies, of.Specialties
-		loaded.timings[1] = trips.Header(0)
 		return err // names the service
 	})
-	if err := group.Wait(); err != nil {
+	if err != nil {
 		return loaded, fmt.Errorf("lookups: %w", err)
 	}
+	loaded.timing = trips.Header(0)
 	raw, err := json.Marshal(all)
 	if err != nil {
 		return loaded, fmt.Errorf("lookups: %w", err)

@@ -220,7 +220,7 @@ func TestFrozenRedisHidesNoRevocation(t *testing.T) {
 	if r.Embedded() {
 		return // it cannot be frozen
 	}
-	w := build(t, own)
+	w := build(t, own, func(s *setup) { s.cfg.CachePatience = 50 * time.Millisecond })
 	token, _ := w.signIn("UTC")
 	w.want(t, 200, "GET", "/api/tasks/", token, nil)
 	w.want(t, 200, "GET", "/api/tasks/", token, nil)

@@ -139,7 +139,7 @@ func (d *Deps) openStores(ctx context.Context) (err error) {
 	if d.Queue, err = redisx.Open(d.Config.QueueURL, 32, d.Tel); err != nil {
 		return fmt.Errorf("queue: %w", err)
 	}
-	d.Cache = cache.New(d.cacheRDB, d.Tel)
+	d.Cache = cache.New(d.cacheRDB, d.Config.CachePatience, d.Tel)
 	if err := queuePolicy(ctx, d.Queue); err != nil {
 		return err
 	}

@@ -26,9 +26,6 @@ import (
 	"hearth.internal/pkg/telemetry"
 )
 
-// patience is how long a request waits for the cache before it goes to the source instead.
-const patience = 50 * time.Millisecond
-
 // fillTime bounds a load that several requests wait for; it is also the life of a generation.
 const fillTime = 15 * time.Second
 
@@ -37,16 +34,18 @@ const RevokedChannel = "hearth:revoked"
 
 // Cache is a service's view of the cache Redis.
 type Cache struct {
-	rdb     redis.UniversalClient
-	flights singleflight.Group
-	breaker *gobreaker.CircuitBreaker[any]
-	log     *slog.Logger
-	lookups *prometheus.CounterVec
+	rdb      redis.UniversalClient
+	patience time.Duration
+	flights  singleflight.Group
+	breaker  *gobreaker.CircuitBreaker[any]
+	log      *slog.Logger
+	lookups  *prometheus.CounterVec
 }
 
-// New makes a cache on the client. The caller closes the client.
-func New(rdb redis.UniversalClient, tel *telemetry.Telemetry) *Cache {
-	c := &Cache{rdb: rdb, log: tel.Log}
+// New makes a cache on the client. A request waits for it no longer than the patience, then it goes to the source. The
+// caller closes the client.
+func New(rdb redis.UniversalClient, patience time.Duration, tel *telemetry.Telemetry) *Cache {
+	c := &Cache{rdb: rdb, patience: patience, log: tel.Log}
 	c.lookups = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "hearth_cache_lookups_total", Help: "Cache look-ups by result: hit, miss, or away when Redis did not answer in time.",
 	}, []string{"result"})
@@ -67,7 +66,7 @@ func New(rdb redis.UniversalClient, tel *telemetry.Telemetry) *Cache {
 // do runs one journey to Redis with the cache's patience. While Redis is away it fails at once.
 func (c *Cache) do(ctx context.Context, journey func(context.Context) error) error {
 	_, err := c.breaker.Execute(func() (any, error) {
-		ctx, cancel := context.WithTimeout(ctx, patience)
+		ctx, cancel := context.WithTimeout(ctx, c.patience)
 		defer cancel()
 		return nil, journey(ctx)
 	})
@@ -179,7 +178,7 @@ func (c *Cache) fill(ctx context.Context, key, generation string, value any, ttl
 // Drop removes the keys now, after a commit. When Redis does not answer in time the event relay will drop them again,
 // so that is no error here.
 func (c *Cache) Drop(ctx context.Context, keys ...string) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.patience)
 	defer cancel()
 	if err := c.drop(ctx, keys); err != nil {
 		c.log.WarnContext(ctx, "cache keys left for the relay to drop", "count", len(keys), "error", err)

@@ -27,7 +27,10 @@ import (
 
 func TestMain(m *testing.M) { testkit.Main(m) }
 
-const ttl = time.Minute
+const (
+	ttl      = time.Minute
+	patience = 50 * time.Millisecond
+)
 
 // newCache is one process's view of the Redis at url, with connections already open.
 func newCache(t *testing.T, url string) (*cache.Cache, redis.UniversalClient) {
@@ -44,7 +47,7 @@ func newCache(t *testing.T, url string) (*cache.Cache, redis.UniversalClient) {
 	if err := rdb.Ping(t.Context()).Err(); err != nil {
 		t.Fatal(err)
 	}
-	return cache.New(rdb, tel), rdb
+	return cache.New(rdb, patience, tel), rdb
 }
 
 func value[T any](v T) func(context.Context) (T, error) {

@@ -25,6 +25,7 @@ type Service struct {
 	DatabasePool    int           `env:"DATABASE_POOL" envDefault:"20" doc:"Connections, all opened at the start"`
 	DatabasePrepare bool          `env:"DATABASE_PREPARE" envDefault:"true" doc:"Keep the hot statements prepared; false behind PgBouncer in transaction mode"`
 	CacheURL        string        `env:"CACHE_REDIS_URL,required,notEmpty" secret:"true" doc:"Redis of the caches (allkeys-lru); several URLs with commas: a cluster"`
+	CachePatience   time.Duration `env:"CACHE_PATIENCE" envDefault:"50ms" doc:"How long a request waits for the caches before it goes to the source instead"`
 	QueueURL        string        `env:"QUEUE_REDIS_URL" secret:"true" doc:"Redis of the job queues (noeviction, AOF; not used by the gateway)"`
 	PassportKeys    Keys          `env:"PASSPORT_KEYS,required,notEmpty" secret:"true" doc:"Base64 keys of 32 bytes or more, the first signs; the same for every part"`
 	AuthURL         string        `env:"AUTH_URL" envDefault:"http://auth:8080" doc:"Where auth answers"`

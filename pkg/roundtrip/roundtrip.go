@@ -1,6 +1,7 @@
 // Package roundtrip counts what a request waits for: the journeys to a store that happen one after the other. Two
 // queries in parallel cost the time of one, so a journey's place in the series is one more than that of the longest
-// series that had ended when it began.
+// series that had ended when it began. What is parallel says so (Together): left to the scheduler, a journey on a fast
+// link often ends before its neighbour begins, and the two would count as a series that they are not.
 package roundtrip
 
 import (
@@ -9,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // Store is what the journey goes to.
@@ -89,6 +92,42 @@ func (c *Counter) Total(store Store) int {
 // Header is the value of Server-Timing: the series of each store and the milliseconds in all.
 func (c *Counter) Header(milliseconds float64) string {
 	return fmt.Sprintf(`db;desc="%d", redis;desc="%d", total;dur=%.1f`, c.Series(DB), c.Series(Redis), milliseconds)
+}
+
+// Together makes the calls at the same time and waits for all of them. The first error cancels the others' context and is
+// answered. The request's series grows by that of the longest call.
+func Together(ctx context.Context, calls ...func(context.Context) error) error {
+	parent := From(ctx)
+	group, ctx := errgroup.WithContext(ctx)
+	branches := make([]*Counter, len(calls))
+	begun := parent.Begin()
+	for i, call := range calls {
+		ctx := ctx
+		if parent != nil {
+			branches[i] = &Counter{series: begun}
+			ctx = context.WithValue(ctx, contextKey{}, branches[i])
+		}
+		group.Go(func() error { return call(ctx) })
+	}
+	err := group.Wait()
+	for _, branch := range branches {
+		parent.join(branch)
+	}
+	return err
+}
+
+func (c *Counter) join(branch *Counter) {
+	if c == nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	branch.mu.Lock() // a load that outlives its request may still be counting
+	defer branch.mu.Unlock()
+	for store := range stores {
+		c.series[store] = max(c.series[store], branch.series[store])
+		c.total[store] += branch.total[store]
+	}
 }
 
 // Add takes over what another service's Server-Timing says of a call that began at the mark.

@@ -1,6 +1,8 @@
 package roundtrip_test
 
 import (
+	"context"
+	"errors"
 	"testing"
 
 	"hearth.internal/pkg/roundtrip"
@@ -26,6 +28,39 @@ func TestParallelJourneysCostOne(t *testing.T) {
 	}
 	if got := roundtrip.Parse(c.Header(1.5), roundtrip.Redis); got != 1 {
 		t.Errorf("the header says %q", c.Header(1.5))
+	}
+}
+
+func TestWhatIsDoneTogetherCostsTheLongest(t *testing.T) {
+	ctx, c := roundtrip.With(t.Context())
+	c.End(roundtrip.DB, c.Begin(), 1)
+	query := func(times int) func(context.Context) error {
+		return func(ctx context.Context) error {
+			for range times {
+				c := roundtrip.From(ctx)
+				c.End(roundtrip.DB, c.Begin(), 1)
+			}
+			return nil
+		}
+	}
+	before := make(chan struct{})
+	err := roundtrip.Together(ctx, func(ctx context.Context) error {
+		defer close(before)
+		return query(2)(ctx)
+	}, func(ctx context.Context) error {
+		<-before // the scheduler ran the other one to its end first
+		return query(1)(ctx)
+	})
+	if err != nil || c.Series(roundtrip.DB) != 3 || c.Total(roundtrip.DB) != 4 {
+		t.Errorf("series %d of %d, wanted 3 of 4 (%v)", c.Series(roundtrip.DB), c.Total(roundtrip.DB), err)
+	}
+	broken := errors.New("broken")
+	err = roundtrip.Together(t.Context(), query(1), func(context.Context) error { return broken }, func(ctx context.Context) error {
+		<-ctx.Done()
+		return nil
+	})
+	if !errors.Is(err, broken) {
+		t.Errorf("answered %v", err)
 	}
 }
 

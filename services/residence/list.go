@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"golang.org/x/sync/errgroup"
 
 	"hearth.internal/pkg/access"
 	"hearth.internal/pkg/cache"
@@ -18,6 +17,7 @@ import (
 	"hearth.internal/pkg/identity"
 	"hearth.internal/pkg/internalapi"
 	"hearth.internal/pkg/page"
+	"hearth.internal/pkg/roundtrip"
 )
 
 // MyResidence is a residence and its tasks in numbers.
@@ -128,15 +128,14 @@ func (s *Service) beside(
 	ctx context.Context, actor identity.Actor, homes []access.Home, query func(context.Context) error,
 ) (map[uuid.UUID]internalapi.TaskCounts, error) {
 	var counts map[uuid.UUID]internalapi.TaskCounts
-	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return query(ctx) })
-	if len(homes) > 0 {
-		group.Go(func() (err error) {
-			counts, err = s.tasks.Counts(ctx, internalapi.TaskCountsQuery{ResidenceIDs: access.IDs(homes), Today: actor.Today(s.Clock)})
-			return err // names the service
-		})
+	count := func(ctx context.Context) (err error) {
+		if len(homes) == 0 {
+			return nil
+		}
+		counts, err = s.tasks.Counts(ctx, internalapi.TaskCountsQuery{ResidenceIDs: access.IDs(homes), Today: actor.Today(s.Clock)})
+		return err // names the service
 	}
-	err := group.Wait()
+	err := roundtrip.Together(ctx, query, count)
 	return counts, err // both say what they are
 }
 
