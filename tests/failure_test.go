@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/redis/go-redis/v9"
 
 	"hearth.internal/dev/system"
 	"hearth.internal/pkg/stores"
@@ -62,9 +63,9 @@ func startBreakable(t *testing.T) *breakable {
 	return &breakable{w, postgres, cache, queue}
 }
 
-// TestNothingIsLost kills every part and every store while tasks are written and completed. Every write that was
-// acknowledged must be there afterwards, every event must have had its effect once, and the system must serve again by
-// itself.
+// TestNothingIsLost kills every part and every store, and empties both Redises, while tasks are written and completed.
+// Every write that was acknowledged must be there afterwards, every event must have had its effect once, and the system
+// must serve again by itself.
 func TestNothingIsLost(t *testing.T) {
 	b := startBreakable(t)
 	ada, sam := b.join(t, "Ada"), b.join(t, "Sam")
@@ -134,7 +135,7 @@ func TestNothingIsLost(t *testing.T) {
 	}
 }
 
-// havoc kills everything once, in random order, with time in between for writes to get through.
+// havoc does all of that, in random order, with time in between for writes to get through.
 func (b *breakable) havoc(t *testing.T) {
 	t.Helper()
 	restart := func(name string, kill func(), again func(context.Context) error) func() {
@@ -150,6 +151,9 @@ func (b *breakable) havoc(t *testing.T) {
 		restart("PostgreSQL", b.postgres.Kill, b.postgres.Restart),
 		restart("the queue Redis", b.queue.Kill, b.queue.Restart),
 		restart("the cache Redis", b.cache.Kill, b.cache.Restart),
+		func() { b.flush(t, b.queue) },
+		func() { b.flush(t, b.queue) },
+		func() { b.flush(t, b.cache) },
 	}
 	for _, part := range []string{"auth", "residence", "task", "task", "document", "notification", "notification", "billing", "admin", system.GatewayName} {
 		victims = append(victims, func() { t.Log("kill -9", part); b.KillPart(part) })
@@ -160,6 +164,21 @@ func (b *breakable) havoc(t *testing.T) {
 		strike()
 	}
 	time.Sleep(time.Second)
+}
+
+// flush makes a Redis forget everything: what a queue held must be published again.
+func (b *breakable) flush(t *testing.T, r *stores.Redis) {
+	t.Helper()
+	t.Log("FLUSHALL", r.URL())
+	o, err := redis.ParseURL(r.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := redis.NewClient(o)
+	defer func() { _ = client.Close() }()
+	if err := client.FlushAll(t.Context()).Err(); err != nil {
+		t.Errorf("FLUSHALL: %v", err)
+	}
 }
 
 func (b *breakable) ids(t *testing.T, service, sql string) []string {
