@@ -3,6 +3,7 @@
 //
 // A server listens on 127.0.0.1 only, keeps its data and log under Options.Dir and its port from one run to the next.
 // It outlives a Ctrl-C, so that services can drain first, and ends with the process that started it.
+// KeepAlive starts one again that dies before that.
 //
 // Three things are not obvious:
 //   - PostgreSQL refuses to run as root. A root caller's servers run as `postgres` or `nobody`, and where that user

@@ -101,6 +101,9 @@ func (e *embedded) Embedded() bool { return true }
 
 func (e *embedded) PID() int { return 0 }
 
+// KeepAlive has nothing to do: it cannot end before this process does.
+func (e *embedded) KeepAlive(context.Context, func(title string)) error { return nil }
+
 func (e *embedded) Port() int {
 	e.mu.Lock()
 	defer e.mu.Unlock()

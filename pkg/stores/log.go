@@ -14,8 +14,10 @@ type serverLog struct {
 	from int64
 }
 
+func (h *home) logPath(name string) string { return filepath.Join(h.dir, name+".log") }
+
 func (h *home) openLog(name string) (*serverLog, error) {
-	path := filepath.Join(h.dir, name+".log")
+	path := h.logPath(name)
 	mode := os.O_CREATE | os.O_WRONLY | os.O_APPEND
 	if info, err := os.Stat(path); err == nil && info.Size() > logLimit {
 		mode |= os.O_TRUNC

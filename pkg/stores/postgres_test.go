@@ -55,6 +55,46 @@ func TestPostgresKeepsCommitsOverAKill(t *testing.T) {
 	}
 }
 
+func TestPostgresComesBackByItself(t *testing.T) {
+	t.Parallel()
+	p := startPostgres(t, testOptions(t))
+	execSQL(t, p, writeNote)
+	returns, ended := keepAlive(t, p)
+	for range maxEnds - 1 {
+		port := p.Port()
+		check(t, syscall.Kill(p.PID(), syscall.SIGKILL))
+		if title := <-returns; title != p.title || p.Port() != port {
+			t.Errorf("%s is back on port %d, was on %d", title, p.Port(), port)
+		}
+		wantNote(t, p)
+	}
+	// It does not stay up: whoever keeps it alive hears of that instead of turning in circles.
+	check(t, syscall.Kill(p.PID(), syscall.SIGKILL))
+	wantError(t, <-ended, p.title, "ended by itself 5 times within 1m0s", "postgres.log")
+}
+
+// keepAlive tells of each return, and at last of the end of it all.
+func keepAlive(t *testing.T, s interface {
+	KeepAlive(ctx context.Context, back func(title string)) error
+}) (returns chan string, ended chan error) {
+	t.Helper()
+	returns, ended = make(chan string), make(chan error, 1)
+	go func() { ended <- s.KeepAlive(t.Context(), func(title string) { returns <- title }) }()
+	return returns, ended
+}
+
+func TestAStoppedPostgresStaysDown(t *testing.T) {
+	t.Parallel()
+	p := startPostgres(t, testOptions(t))
+	_, ended := keepAlive(t, p)
+	check(t, p.Restart(t.Context())) // is none of its business either
+	check(t, p.Stop(t.Context()))
+	check(t, <-ended)
+	if p.PID() != 0 {
+		t.Error("it was started again")
+	}
+}
+
 func TestPostgresSettings(t *testing.T) {
 	t.Parallel()
 	p := startPostgres(t, ephemeral(t))

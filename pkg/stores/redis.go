@@ -37,6 +37,8 @@ type redisServer interface {
 	Kill()
 	// Restart brings it back on its port and data.
 	Restart(ctx context.Context) error
+	// KeepAlive brings it back whenever it ends by itself, until ctx or Stop ends that, and tells `back` of it.
+	KeepAlive(ctx context.Context, back func(title string)) error
 	// Embedded is true where no redis-server was found: this process answers itself, and keeps nothing once it ends.
 	Embedded() bool
 }

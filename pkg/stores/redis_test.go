@@ -2,6 +2,7 @@ package stores
 
 import (
 	"net"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -37,6 +38,22 @@ func TestRedisQueueKeepsItsTasksAndTheCacheNothing(t *testing.T) {
 			}
 		}
 	})
+}
+
+func TestRedisComesBackByItself(t *testing.T) {
+	r := startRedis(t, testOptions(t), queue)
+	if r.Embedded() {
+		return // it has no process that could die
+	}
+	check(t, redisClient(t, r).Set(t.Context(), "note", "kept", 0).Err())
+	returns, _ := keepAlive(t, r)
+	check(t, syscall.Kill(r.PID(), syscall.SIGKILL))
+	if title := <-returns; title != "Redis queue" {
+		t.Errorf("%s is back", title)
+	}
+	if got := redisClient(t, r).Get(t.Context(), "note").Val(); got != "kept" {
+		t.Errorf("note is %q", got)
+	}
 }
 
 func TestRedisSettings(t *testing.T) {

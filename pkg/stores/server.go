@@ -187,7 +187,7 @@ func (s *server) Stop(ctx context.Context) error {
 	if !s.opts.Ephemeral {
 		return err
 	}
-	for _, path := range []string{s.data, filepath.Join(s.home.dir, s.name+".log")} {
+	for _, path := range []string{s.data, s.home.logPath(s.name)} {
 		err = errors.Join(err, os.RemoveAll(path))
 	}
 	return errors.Join(err, s.home.tidy())
@@ -233,6 +233,59 @@ func (s *server) Restart(ctx context.Context) error {
 		return err
 	}
 	return s.launch(ctx, s.port)
+}
+
+// KeepAlive brings the server back whenever it ends by itself, on its port and data, and tells `back` of it. It answers
+// once ctx or Stop ends its task, with nil, or when the server does not stay up, with the reason.
+func (s *server) KeepAlive(ctx context.Context, back func(title string)) error {
+	for past := new(ends); ; {
+		s.mu.Lock()
+		c := s.child
+		s.mu.Unlock()
+		if c == nil || !c.goneBefore(ctx) {
+			return nil
+		}
+		came, err := s.revive(ctx, c)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err != nil:
+			return err
+		case came && past.tooMany():
+			return fmt.Errorf("%s ended by itself %d times within %v (its log is %s)", s.title, maxEnds, endsWithin, s.home.logPath(s.name))
+		case came:
+			back(s.title)
+		}
+	}
+}
+
+// revive starts the server again in place of c, unless Stop or Restart was quicker.
+func (s *server) revive(ctx context.Context, c *child) (came bool, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.child != c {
+		return false, nil
+	}
+	s.child = nil
+	if err := s.takeOver(ctx); err != nil {
+		return false, err
+	}
+	return true, s.launch(ctx, s.port)
+}
+
+// A server that ends so often has a reason which starting it again does not take away.
+const (
+	maxEnds    = 5
+	endsWithin = time.Minute
+)
+
+// ends are the times of the last ends, oldest first.
+type ends [maxEnds]time.Time
+
+func (e *ends) tooMany() bool {
+	copy(e[:], e[1:])
+	e[maxEnds-1] = time.Now()
+	return time.Since(e[0]) < endsWithin
 }
 
 // A startError says in one sentence why a server did not start.

@@ -57,6 +57,7 @@ func run(ctx context.Context, args []string) (err error) {
 		_ = listener.Close()
 		return clearly(ctx, err)
 	}
+	d.keepAlive(show)
 	viewer, err := startViewer(ctx)
 	if err != nil {
 		return err
@@ -98,6 +99,8 @@ func run(ctx context.Context, args []string) (err error) {
 		return nil
 	case err := <-s.Failed():
 		return fmt.Errorf("a part has ended: %w (see %s)", err, logs.Name())
+	case err := <-d.failed:
+		return clearly(ctx, err)
 	}
 }
 
@@ -123,15 +126,33 @@ func listen(ctx context.Context, address string) (net.Listener, error) {
 type data struct {
 	postgres, cache, queue string
 	kept                   string
-	ours                   []interface {
-		Stop(ctx context.Context) error
+	ours                   []store
+	failed                 chan error // a store of ours that does not stay up
+	release                context.CancelFunc
+}
+
+// store is a private PostgreSQL or Redis.
+type store interface {
+	Stop(ctx context.Context) error
+	KeepAlive(ctx context.Context, back func(title string)) error
+}
+
+// keepAlive starts ours again when they die, until stop.
+func (d *data) keepAlive(out io.Writer) {
+	ctx, release := context.WithCancel(context.Background())
+	d.release = release
+	for _, s := range d.ours {
+		go func() {
+			err := s.KeepAlive(ctx, func(title string) { _, _ = fmt.Fprintf(out, "  %s had ended and was started again", title) })
+			if err != nil {
+				d.failed <- err
+			}
+		}()
 	}
 }
 
 func (d *data) stop() error {
-	if d == nil {
-		return nil
-	}
+	d.release()
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	var group errgroup.Group
@@ -143,7 +164,10 @@ func (d *data) stop() error {
 
 // startStores uses DATABASE_URL and REDIS_URL where they are set and starts private stores for the rest.
 func startStores(ctx context.Context, show *progress) (*data, error) {
-	d := &data{postgres: os.Getenv("DATABASE_URL"), cache: os.Getenv("REDIS_URL"), queue: os.Getenv("REDIS_URL")}
+	d := &data{
+		postgres: os.Getenv("DATABASE_URL"), cache: os.Getenv("REDIS_URL"), queue: os.Getenv("REDIS_URL"),
+		failed: make(chan error, 3), release: func() {},
+	}
 	o := stores.Options{Dir: directory, Install: true, Progress: show.step}
 	if d.postgres == "" {
 		p, err := stores.StartPostgres(ctx, o)
