@@ -104,6 +104,9 @@ func (e *embedded) PID() int { return 0 }
 // KeepAlive has nothing to do: it cannot end before this process does.
 func (e *embedded) KeepAlive(context.Context, func(title string)) error { return nil }
 
+// OutOfRoom is never so: nothing of it is on a disk.
+func (e *embedded) OutOfRoom() bool { return false }
+
 func (e *embedded) Port() int {
 	e.mu.Lock()
 	defer e.mu.Unlock()

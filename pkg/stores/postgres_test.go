@@ -95,6 +95,24 @@ func TestAStoppedPostgresStaysDown(t *testing.T) {
 	}
 }
 
+func TestPostgresRemembersAFullDisk(t *testing.T) {
+	t.Parallel()
+	p := startPostgres(t, testOptions(t))
+	execSQL(t, p, "select 1")
+	if p.OutOfRoom() {
+		t.Error("the disk is said to be full")
+	}
+	// As PostgreSQL itself would report it.
+	execSQL(t, p, `do $$ begin raise log 'could not write to file "pg_wal/xlogtemp.1": No space left on device'; end $$`)
+	if !p.OutOfRoom() {
+		t.Error("the full disk is forgotten")
+	}
+	check(t, p.Restart(t.Context()))
+	if p.OutOfRoom() {
+		t.Error("an earlier start's full disk counts")
+	}
+}
+
 func TestPostgresSettings(t *testing.T) {
 	t.Parallel()
 	p := startPostgres(t, ephemeral(t))

@@ -39,6 +39,8 @@ type redisServer interface {
 	Restart(ctx context.Context) error
 	// KeepAlive brings it back whenever it ends by itself, until ctx or Stop ends that, and tells `back` of it.
 	KeepAlive(ctx context.Context, back func(title string)) error
+	// OutOfRoom reports whether it has met a full disk since it was started.
+	OutOfRoom() bool
 	// Embedded is true where no redis-server was found: this process answers itself, and keeps nothing once it ends.
 	Embedded() bool
 }

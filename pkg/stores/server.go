@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -38,6 +39,7 @@ type server struct {
 	lock  *lock // held from the start until Stop
 	port  int
 	child *child
+	log   *serverLog // since the launch
 }
 
 // patience bounds one start; recovery after a crash may take a while.
@@ -120,7 +122,7 @@ func (s *server) attempt(ctx context.Context, port int) error {
 		c.abort()
 		return err
 	}
-	s.child, s.port = c, port
+	s.child, s.port, s.log = c, port, log
 	return nil
 }
 
@@ -286,6 +288,14 @@ func (e *ends) tooMany() bool {
 	copy(e[:], e[1:])
 	e[maxEnds-1] = time.Now()
 	return time.Since(e[0]) < endsWithin
+}
+
+// OutOfRoom reports whether the server has met a full disk since it was started. What its clients hear of that is often
+// no more than a broken connection.
+func (s *server) OutOfRoom() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.log != nil && slices.ContainsFunc(s.log.lines(), func(line string) bool { return strings.Contains(line, diskFull) })
 }
 
 // A startError says in one sentence why a server did not start.

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -55,7 +56,7 @@ func run(ctx context.Context, args []string) (err error) {
 	defer func() { err = errors.Join(err, d.stop()) }()
 	if err != nil {
 		_ = listener.Close()
-		return clearly(ctx, err)
+		return clearly(ctx, d, err)
 	}
 	d.keepAlive(show)
 	viewer, err := startViewer(ctx)
@@ -65,11 +66,11 @@ func run(ctx context.Context, args []string) (err error) {
 	defer viewer.stop()
 	secrets, err := system.LoadSecrets(directory)
 	if err != nil {
-		return err
+		return clearly(ctx, d, err)
 	}
 	logs, err := os.OpenFile(filepath.Join(directory, logFile), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
-		return fmt.Errorf("cannot keep a log: %w", err)
+		return clearly(ctx, d, fmt.Errorf("cannot keep a log: %w", err))
 	}
 	defer func() { _ = logs.Close() }()
 	s, err := system.Start(ctx, system.Options{
@@ -77,7 +78,7 @@ func run(ctx context.Context, args []string) (err error) {
 		Environ: []string{"HEARTH_OTLP_ENDPOINT=" + viewer.url}, LogOut: logs, Terminal: show, Progress: show.step,
 	})
 	if err != nil {
-		return clearly(ctx, err)
+		return clearly(ctx, d, err)
 	}
 	defer func() {
 		show.step("stopping: requests in flight, then events, then the stores")
@@ -89,7 +90,7 @@ func run(ctx context.Context, args []string) (err error) {
 	// To its end, also when Ctrl-C comes: the next run takes a household that is there for a whole one.
 	household, err := seed.Demo(context.WithoutCancel(ctx), s.URL, time.Now())
 	if err != nil {
-		return err
+		return clearly(ctx, d, err)
 	}
 	show.end()
 	summary(s, viewer.url, d, household, time.Since(began))
@@ -100,7 +101,7 @@ func run(ctx context.Context, args []string) (err error) {
 	case err := <-s.Failed():
 		return fmt.Errorf("a part has ended: %w (see %s)", err, logs.Name())
 	case err := <-d.failed:
-		return clearly(ctx, err)
+		return clearly(ctx, d, err)
 	}
 }
 
@@ -135,6 +136,7 @@ type data struct {
 type store interface {
 	Stop(ctx context.Context) error
 	KeepAlive(ctx context.Context, back func(title string)) error
+	OutOfRoom() bool
 }
 
 // keepAlive starts ours again when they die, until stop.
@@ -150,6 +152,8 @@ func (d *data) keepAlive(out io.Writer) {
 		}()
 	}
 }
+
+func (d *data) outOfRoom() bool { return slices.ContainsFunc(d.ours, store.OutOfRoom) }
 
 func (d *data) stop() error {
 	d.release()
@@ -218,11 +222,11 @@ func startViewer(ctx context.Context) (*viewer, error) {
 }
 
 // clearly says in one sentence what a person can do something about.
-func clearly(ctx context.Context, err error) error {
+func clearly(ctx context.Context, d *data, err error) error {
 	switch {
 	case ctx.Err() != nil:
 		return errors.New("stopped before everything was up")
-	case errors.Is(err, syscall.ENOSPC):
+	case errors.Is(err, syscall.ENOSPC), d.outOfRoom(): // where PostgreSQL meets a full disk, its clients hear "unexpected EOF"
 		return fmt.Errorf("the disk is full: Hearth keeps its data in %s", directory)
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("no permission to keep data in %s: %w", directory, err)
@@ -262,15 +266,15 @@ func migrate(ctx context.Context) (err error) {
 	d, err := startStores(ctx, show)
 	defer func() { err = errors.Join(err, d.stop()) }()
 	if err != nil {
-		return clearly(ctx, err)
+		return clearly(ctx, d, err)
 	}
 	secrets, err := system.LoadSecrets(directory)
 	if err != nil {
-		return err
+		return clearly(ctx, d, err)
 	}
 	show.step("bringing the databases up to date")
 	if err := system.Migrate(ctx, system.Options{Postgres: d.postgres, Secrets: secrets}); err != nil {
-		return clearly(ctx, err)
+		return clearly(ctx, d, err)
 	}
 	return nil
 }
