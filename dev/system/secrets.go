@@ -26,6 +26,9 @@ type Secrets struct {
 // SecretsFile is where LoadSecrets keeps them.
 const SecretsFile = "secrets.json"
 
+// SecretsDraft is what a run that is killed while it makes them may leave there.
+const SecretsDraft = SecretsFile + ".new"
+
 // NewSecrets makes fresh ones.
 func NewSecrets() (Secrets, error) {
 	public, private, err := box.GenerateKey(rand.Reader)
@@ -73,7 +76,14 @@ func keepNewSecrets(path string) (Secrets, error) {
 	if err != nil {
 		return s, fmt.Errorf("keep the secrets: %w", err)
 	}
-	if err := os.WriteFile(path, raw, 0o600); err != nil {
+	// Made aside and then moved into place: what a full disk or a killed run leaves must not pass for the secrets.
+	draft := filepath.Join(filepath.Dir(path), SecretsDraft)
+	err = os.WriteFile(draft, raw, 0o600)
+	if err == nil {
+		err = os.Rename(draft, path)
+	}
+	if err != nil {
+		_ = os.Remove(draft) // the error to tell is the first
 		return s, fmt.Errorf("keep the secrets: %w", err)
 	}
 	return s, nil

@@ -70,7 +70,7 @@ func clean() error {
 	if err := stores.Remove(directory); err != nil {
 		return err
 	}
-	for _, name := range []string{system.SecretsFile, logFile} {
+	for _, name := range []string{system.SecretsFile, system.SecretsDraft, logFile} {
 		if err := os.Remove(filepath.Join(directory, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
