@@ -127,12 +127,20 @@ func (s *System) place(databases map[string]string) error {
 	}
 	s.parts = append(s.parts, gatewayPart)
 	addresses[GatewayName] = gatewayPart.listener.Addr().String()
-	s.URL = "http://" + addresses[GatewayName]
+	s.URL = URL(gatewayPart.listener.Addr())
 	for i := range s.parts {
 		s.parts[i].address = addresses[s.parts[i].name]
 		s.parts[i].environ = environ(s.options, s.parts[i].name, addresses, databases[s.parts[i].name])
 	}
 	return nil
+}
+
+// URL is where a listener is reached from this machine: one that listens everywhere has no address to go to.
+func URL(address net.Addr) string {
+	if tcp, ok := address.(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {
+		return fmt.Sprintf("http://127.0.0.1:%d", tcp.Port)
+	}
+	return "http://" + address.String()
 }
 
 // environ is what the part finds in its environment: the very variables that production sets.

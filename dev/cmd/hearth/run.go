@@ -44,10 +44,15 @@ func run(ctx context.Context, args []string) (err error) {
 	began := time.Now()
 	show := newProgress(os.Stdout)
 	defer show.end()
-	listener, err := listen(ctx, addr())
+	listener, err := listen(ctx, addrVariable, addr())
 	if err != nil {
 		return err
 	}
+	viewer, err := startViewer(ctx)
+	if err != nil {
+		return err
+	}
+	defer viewer.stop()
 	// Others may pass through: as root, the stores run as another user. What is secret in it is closed itself.
 	if err := os.MkdirAll(directory, 0o755); err != nil { //nolint:gosec // see above
 		return fmt.Errorf("cannot keep data in %s: %w", directory, err)
@@ -59,11 +64,6 @@ func run(ctx context.Context, args []string) (err error) {
 		return clearly(ctx, d, err)
 	}
 	d.keepAlive(show)
-	viewer, err := startViewer(ctx)
-	if err != nil {
-		return err
-	}
-	defer viewer.stop()
 	secrets, err := system.LoadSecrets(directory)
 	if err != nil {
 		return clearly(ctx, d, err)
@@ -105,20 +105,26 @@ func run(ctx context.Context, args []string) (err error) {
 	}
 }
 
+// The variables that choose where to listen.
+const (
+	addrVariable   = "HEARTH_ADDR"
+	tracesVariable = "HEARTH_TRACES_ADDR"
+)
+
 func addr() string {
-	if a := os.Getenv("HEARTH_ADDR"); a != "" {
+	if a := os.Getenv(addrVariable); a != "" {
 		return a
 	}
 	return defaultAddr
 }
 
-func listen(ctx context.Context, address string) (net.Listener, error) {
+func listen(ctx context.Context, variable, address string) (net.Listener, error) {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		return nil, fmt.Errorf("%s is taken by another program: stop that one, or choose another address with HEARTH_ADDR", address)
+		return nil, fmt.Errorf("%s is taken by another program: stop that one, or choose another address with %s", address, variable)
 	case err != nil:
-		return nil, fmt.Errorf("HEARTH_ADDR %s is no address to listen on: %w", address, err)
+		return nil, fmt.Errorf("%s %s is no address to listen on: %w", variable, address, err)
 	}
 	return listener, nil
 }
@@ -206,19 +212,23 @@ type viewer struct {
 }
 
 func startViewer(ctx context.Context) (*viewer, error) {
-	address := os.Getenv("HEARTH_TRACES_ADDR")
-	if address == "" {
-		address = "127.0.0.1:8081"
-	}
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
-	if err != nil { // it is only a tool of the developer's: any port will do
-		if listener, err = (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0"); err != nil {
-			return nil, fmt.Errorf("no port for the traces: %w", err)
-		}
+	listener, err := listenForTraces(ctx, os.Getenv(tracesVariable))
+	if err != nil {
+		return nil, err
 	}
 	server := &http.Server{Handler: traces.NewStore().Handler(), ReadHeaderTimeout: 5 * time.Second}
 	go func() { _ = server.Serve(listener) }() // ends with Close below
-	return &viewer{url: "http://" + listener.Addr().String(), stop: func() { _ = server.Close() }}, nil
+	return &viewer{url: system.URL(listener.Addr()), stop: func() { _ = server.Close() }}, nil
+}
+
+func listenForTraces(ctx context.Context, address string) (net.Listener, error) {
+	if address != "" { // whoever chose it looks there
+		return listen(ctx, tracesVariable, address)
+	}
+	if listener, err := listen(ctx, tracesVariable, "127.0.0.1:8081"); err == nil {
+		return listener, nil
+	}
+	return listen(ctx, tracesVariable, "127.0.0.1:0") // it is only a tool of the developer's: any port will do
 }
 
 // clearly says in one sentence what a person can do something about.
