@@ -57,5 +57,6 @@ tidy: ## Tidy every module
 # Always asked, quickly answered: go knows what has changed.
 .PHONY: $(HEARTH)
 $(HEARTH):
+	@[ -x $@ ] || echo "  Building Hearth: the first time takes a minute or two."
 	@mkdir -p bin
 	@go build -ldflags '$(LDFLAGS)' -o $@ ./dev/cmd/hearth
