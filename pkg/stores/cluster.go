@@ -14,6 +14,7 @@ import (
 	"syscall"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // A cluster is PostgreSQL as an engine: its data directory, settings and log.
@@ -112,6 +113,9 @@ func (c *cluster) command(s *server, port int) *exec.Cmd {
 // answers makes sure that it is our server: another one may have the port, and "hearth" as a user.
 func (c *cluster) answers(ctx context.Context, s *server, _, port int) error {
 	conn, err := pgx.Connect(ctx, postgresURL(port, adminDatabase))
+	if refusal, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return refusal // and not all of what pgx says around it
+	}
 	if err != nil {
 		return err
 	}
@@ -124,6 +128,13 @@ func (c *cluster) answers(ctx context.Context, s *server, _, port int) error {
 		return fmt.Errorf("port %d answers for %s", port, dir)
 	}
 	return nil
+}
+
+// hopeless is an internal error, such as damaged data, or a file that is missing: PostgreSQL stays up with these, and
+// refuses each connection. Other refusals may be those of another server that has the port, or pass.
+func (c *cluster) hopeless(answer error) bool {
+	refusal, ok := errors.AsType[*pgconn.PgError](answer)
+	return ok && (strings.HasPrefix(refusal.Code, "XX") || refusal.Code == "58P01")
 }
 
 // reason is the last fatal line. Those that our own early questions cause are no reasons.

@@ -259,6 +259,22 @@ func TestBrokenDataIsNamed(t *testing.T) {
 	wantError(t, err, p.data, "is broken", "remove it")
 }
 
+// PostgreSQL starts on such data, and refuses whoever comes.
+func TestBrokenCatalogueIsNamedAtOnce(t *testing.T) {
+	t.Parallel()
+	opts := testOptions(t)
+	p := startPostgres(t, opts)
+	file := filepath.Join(p.data, queryText(t, p, "select pg_relation_filepath('pg_class')"))
+	check(t, p.Stop(t.Context()))
+	check(t, os.WriteFile(file, []byte(strings.Repeat("junk", 4<<10)), 0o600))
+
+	ctx, cancel := context.WithTimeout(t.Context(), patience/2)
+	defer cancel()
+	_, err := StartPostgres(ctx, opts)
+	wantError(t, err, "PostgreSQL", "did not get ready: FATAL: ", p.data, "postgres.log")
+	check(t, ctx.Err())
+}
+
 func TestNoPostgresIsOneSentence(t *testing.T) {
 	opts := Options{Dir: t.TempDir(), search: func() []string { return nil }}
 	_, err := StartPostgres(t.Context(), opts)

@@ -160,6 +160,8 @@ func (r *redisProcess) answers(ctx context.Context, _ *server, pid, port int) er
 	return nil
 }
 
+func (r *redisProcess) hopeless(error) bool { return false } // it ends by itself then
+
 // reason leaves out what precedes the message: process id, role, time. The last line often only says "exiting".
 func (r *redisProcess) reason(log []string) string {
 	reason := ""

@@ -19,6 +19,7 @@ type engine interface {
 	prepare(ctx context.Context, s *server) error // data that the server can start on
 	command(s *server, port int) *exec.Cmd
 	answers(ctx context.Context, s *server, pid, port int) error // nil once it is ready, and is ours
+	hopeless(answer error) bool                                  // it will never be
 	reason(log []string) string                                  // the line that says why it did not start
 	farewell() syscall.Signal                                    // stops it in order
 	portTaken(reason string) bool
@@ -134,6 +135,9 @@ func (s *server) await(ctx context.Context, c *child, port int) error {
 	defer cancel()
 	for {
 		err := s.answers(ctx, s, c.pid(), port)
+		if err != nil && s.hopeless(err) {
+			return err
+		}
 		if err != nil && pause(ctx, 5*time.Millisecond) {
 			continue
 		}
@@ -317,7 +321,8 @@ func (e *startError) Error() string {
 	case s.portTaken(e.reason):
 		return fmt.Sprintf("%s did not start: another program has taken its port %d", s.title, e.port)
 	case !errors.Is(e.cause, errExited):
-		return fmt.Sprintf("%s did not get ready: %v (its log is %s)", s.title, e.cause, e.log)
+		cause := strings.Join(strings.Fields(e.cause.Error()), " ") // pgx breaks lines
+		return fmt.Sprintf("%s did not get ready: %s (data in %s, log in %s)", s.title, cause, s.data, e.log)
 	case e.reason == "":
 		return fmt.Sprintf("%s did not start and says nothing in %s", s.title, e.log)
 	}
