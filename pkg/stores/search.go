@@ -23,7 +23,7 @@ type binaries struct {
 func (b binaries) path(program string) string { return filepath.Join(b.dir, program) }
 
 var errNoPostgres = errors.New("no PostgreSQL was found: install it (Debian, Ubuntu: apt-get install postgresql; " +
-	"macOS: brew install postgresql), name its bin directory in PG_BIN, or set DATABASE_URL")
+	"macOS: brew install postgresql) or npm (then it comes by itself), name its bin directory in PG_BIN, or set DATABASE_URL")
 
 // findPostgres looks, and installs where that is allowed.
 func findPostgres(ctx context.Context, opts Options, h *home) (binaries, error) {
