@@ -294,6 +294,16 @@ func TestStopInAHurryEndsByForce(t *testing.T) {
 	wantError(t, p.Stop(ctx), "was ended by force")
 }
 
+func TestNothingIsInstalledAfterCtrlC(t *testing.T) {
+	t.Parallel()
+	opts := testOptions(t)
+	opts.Progress = func(step string) { t.Errorf("it goes on with %s", step) }
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := StartPostgres(ctx, opts)
+	wantError(t, err, "context canceled")
+}
+
 func TestStartGivesUpWithItsContext(t *testing.T) {
 	t.Parallel()
 	opts := testOptions(t)

@@ -60,6 +60,9 @@ func lookForPostgres(ctx context.Context, opts Options, h *home) (binaries, erro
 			found = append(found, bin)
 		}
 	}
+	if err := ctx.Err(); err != nil { // then the binaries that are there did not run either: no reason to install others
+		return binaries{}, err
+	}
 	if len(found) == 0 {
 		return binaries{}, errNoPostgres
 	}
