@@ -38,7 +38,7 @@ func installPostgres(ctx context.Context, opts Options, h *home) error {
 	if failed == nil {
 		return errNoPostgres
 	}
-	return fmt.Errorf("%w\n%w", errNoPostgres, failed)
+	return fmt.Errorf("%w; installing it failed: %s", errNoPostgres, strings.ReplaceAll(failed.Error(), "\n", "; "))
 }
 
 // installRedis installs redis-server where that can be done, and says so where it failed: there is a stand-in.
@@ -194,6 +194,23 @@ func runInstaller(ctx context.Context, env []string, program string, args ...str
 	if err == nil {
 		return nil
 	}
-	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
-	return fmt.Errorf("%s %s: %w: %s", program, args[0], err, strings.Join(lines[max(0, len(lines)-3):], "; "))
+	return fmt.Errorf("%s %s: %w: %s", program, args[0], err, complaint(string(out)))
+}
+
+// complaint is the end of what an installer has said, as apt-get has its errors there; npm begins with them and ends
+// with advice.
+func complaint(out string) string {
+	lines := strings.Split(strings.TrimSpace(out), "\n")
+	var said []string
+	for _, line := range lines {
+		for _, mark := range []string{"npm error ", "npm ERR! "} { // newer, older
+			if text, ok := strings.CutPrefix(line, mark); ok {
+				said = append(said, text)
+			}
+		}
+	}
+	if len(said) > 0 {
+		return strings.Join(said[:min(3, len(said))], "; ")
+	}
+	return strings.Join(lines[max(0, len(lines)-3):], "; ")
 }
