@@ -190,8 +190,8 @@ func TestPostgresOutOfReachOfItsUser(t *testing.T) {
 	check(t, os.Mkdir(opts.Dir, 0o700))
 	p := startPostgres(t, opts)
 	execSQL(t, p, writeNote)
-	if root := os.Geteuid() == 0; root == (filepath.Dir(p.data) == p.home.dir) {
-		t.Errorf("as root %v, data is in %s", root, p.data)
+	if root := os.Geteuid() == 0; root == (filepath.Dir(p.DataDir()) == p.home.dir) {
+		t.Errorf("as root %v, data is in %s", root, p.DataDir())
 	}
 	check(t, p.Stop(t.Context()))
 	check(t, os.Chmod(filepath.Dir(opts.Dir), 0o755))

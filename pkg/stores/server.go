@@ -173,6 +173,9 @@ func (s *server) Port() int {
 	return s.port
 }
 
+// DataDir is where its data is. It is not always below Options.Dir: see the package's comment.
+func (s *server) DataDir() string { return s.data }
+
 // PID is the server's process id, 0 while it does not run.
 func (s *server) PID() int {
 	s.mu.Lock()

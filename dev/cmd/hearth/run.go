@@ -132,7 +132,8 @@ func listen(ctx context.Context, variable, address string) (net.Listener, error)
 // data is where the stores are, and how to stop those that are ours.
 type data struct {
 	postgres, cache, queue string
-	kept                   string
+	kept                   string // which PostgreSQL is ours
+	where                  string // its data is
 	ours                   []store
 	failed                 chan error // a store of ours that does not stay up
 	release                context.CancelFunc
@@ -185,6 +186,7 @@ func startStores(ctx context.Context, show *progress) (*data, error) {
 			return d, err
 		}
 		d.ours, d.postgres, d.kept = append(d.ours, p), p.AdminURL(), "PostgreSQL "+p.Version()
+		d.where = whereabouts(p.DataDir())
 	}
 	if d.cache != "" {
 		return d, system.CheckRedis(ctx, d.cache)
@@ -203,6 +205,20 @@ func startStores(ctx context.Context, show *progress) (*data, error) {
 		d.ours, *r.url = append(d.ours, server), server.URL()
 	}
 	return d, nil
+}
+
+// whereabouts names the directory that a server's data is in: ours, or the one beside it for a root whose directory the
+// servers' user cannot reach.
+func whereabouts(data string) string {
+	parent := filepath.Dir(data)
+	here, err := filepath.Abs(directory)
+	if err == nil {
+		here, err = filepath.EvalSymlinks(here)
+	}
+	if err == nil && parent == here {
+		return directory
+	}
+	return parent
 }
 
 // viewer shows the traces.
@@ -247,7 +263,7 @@ func clearly(ctx context.Context, d *data, err error) error {
 func summary(s *system.System, viewerURL string, d *data, h seed.Household, took time.Duration) {
 	kept := "in the database that DATABASE_URL names"
 	if d.kept != "" {
-		kept = fmt.Sprintf("in %s/ (%s); `make clean` removes it", directory, d.kept)
+		kept = fmt.Sprintf("in %s/ (%s); `make clean` removes it", d.where, d.kept)
 	}
 	fmt.Printf(`
   Hearth is running (%.1f s).
