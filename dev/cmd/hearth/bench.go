@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -17,7 +18,10 @@ func runBench(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	each := flags.Duration("each", 12*time.Second, "how long to measure each target")
 	profile := flags.String("cpuprofile", "", "write a CPU profile of the whole run to this file")
-	if err := flags.Parse(args); err != nil {
+	switch err := flags.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		return nil // it has been printed
+	case err != nil:
 		return err
 	}
 	if *profile != "" {

@@ -31,6 +31,7 @@ const usage = `usage: hearth run [-processes] | migrate | clean | stores COMMAND
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // the second Ctrl-C ends the program at once; the stores that it started end with it
 	if err := command(ctx, os.Args[1:]); err != nil {
 		if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 			os.Exit(exit.ExitCode())

@@ -31,7 +31,10 @@ const directory = ".dev"
 // logFile is where the parts log, in the directory.
 const logFile = "hearth.log"
 
-const defaultAddr = "127.0.0.1:8080"
+const (
+	defaultAddr   = "127.0.0.1:8080"
+	defaultTraces = "127.0.0.1:8081"
+)
 
 // run starts everything, shows where it is, and stops it all on Ctrl-C.
 func run(ctx context.Context, args []string) (err error) {
@@ -241,7 +244,7 @@ func listenForTraces(ctx context.Context, address string) (net.Listener, error) 
 	if address != "" { // whoever chose it looks there
 		return listen(ctx, tracesVariable, address)
 	}
-	if listener, err := listen(ctx, tracesVariable, "127.0.0.1:8081"); err == nil {
+	if listener, err := listen(ctx, tracesVariable, defaultTraces); err == nil {
 		return listener, nil
 	}
 	return listen(ctx, tracesVariable, "127.0.0.1:0") // it is only a tool of the developer's: any port will do
@@ -268,7 +271,7 @@ func summary(s *system.System, viewerURL string, d *data, h seed.Household, took
 	fmt.Printf(`
   Hearth is running (%.1f s).
 
-    API         %s/api/
+    Gateway     %s
     API docs    %s/api/docs/
     Health      %s/api/health/
     Traces      %s/traces/
