@@ -1,11 +1,13 @@
 package httpx
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"maps"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -23,10 +25,17 @@ func asMisfit(text string) (misfit, bool) {
 	return misfit{location, message}, found
 }
 
-// unmarshal is json.Unmarshal, and finds the member that does not fit.
+// unmarshal is json.Unmarshal, and finds the member that does not fit. A body is read twice, as it comes to be checked and
+// then into the operation's type; of a member that is there twice the type may keep what was not checked.
 func unmarshal(data []byte, v any) error {
 	err := json.Unmarshal(data, v)
 	if err == nil {
+		if _, toBeChecked := v.(*any); toBeChecked {
+			return nil
+		}
+		if at, found := repeatedMember(json.NewDecoder(bytes.NewReader(data)), "body"); found {
+			return misfit{at, "is there twice"}
+		}
 		return nil
 	}
 	var members map[string]json.RawMessage
@@ -40,6 +49,36 @@ func unmarshal(data []byte, v any) error {
 		}
 	}
 	return err
+}
+
+// repeatedMember is the location of the first member, of the value that d reads next, whose name came before in the same
+// object. The value is known to be JSON.
+func repeatedMember(d *json.Decoder, at string) (string, bool) {
+	switch token, _ := d.Token(); token {
+	case json.Delim('{'):
+		seen := map[string]bool{}
+		for d.More() {
+			token, _ := d.Token()
+			name, _ := token.(string)
+			member := at + "." + name
+			if seen[name] {
+				return member, true
+			}
+			seen[name] = true
+			if inside, found := repeatedMember(d, member); found {
+				return inside, true
+			}
+		}
+		_, _ = d.Token()
+	case json.Delim('['):
+		for i := 0; d.More(); i++ {
+			if inside, found := repeatedMember(d, at+"["+strconv.Itoa(i)+"]"); found {
+				return inside, true
+			}
+		}
+		_, _ = d.Token()
+	}
+	return "", false
 }
 
 // plain is the error without the words of Go.

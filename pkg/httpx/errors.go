@@ -37,9 +37,11 @@ func (p *problem) Schema(r huma.Registry) *huma.Schema {
 
 const problemType = "application/problem+json"
 
-// useOurErrors makes huma's own refusals problem documents. The hooks are package variables of huma: they are set once
-// and the same for every server in the process.
-var useOurErrors = sync.OnceFunc(func() {
+// setUpHuma makes huma's own refusals problem documents, and a member in another case an unknown one: huma would check one
+// of title and Title, and the decoder take the other. These are package variables of huma: they are set once and the same
+// for every server in the process.
+var setUpHuma = sync.OnceFunc(func() {
+	huma.ValidateStrictCasing = true
 	huma.NewError = func(status int, detail string, errs ...error) huma.StatusError {
 		return fromHuma(status, detail, errs).humaError("")
 	}

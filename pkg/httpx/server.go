@@ -55,7 +55,7 @@ type Server struct {
 
 // New makes a server without operations.
 func New(o Options) *Server {
-	useOurErrors()
+	setUpHuma()
 	s := &Server{name: o.Name, passports: o.Passports, tel: o.Telemetry}
 	s.duration = RequestDuration(o.Telemetry.Registry)
 	s.App = fiber.New(fiber.Config{
