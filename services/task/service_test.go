@@ -120,6 +120,10 @@ func sqlTrips(a testkit.Answer) int {
 	return roundtrip.Parse(a.Header.Get("Server-Timing"), roundtrip.DB)
 }
 
+func redisTrips(a testkit.Answer) int {
+	return roundtrip.Parse(a.Header.Get("Server-Timing"), roundtrip.Redis)
+}
+
 func list[T any](t *testing.T, a testkit.Answer) page.List[T] {
 	t.Helper()
 	return testkit.JSON[page.List[T]](t, a)

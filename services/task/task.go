@@ -193,8 +193,9 @@ func (s *Service) addTasks(ctx context.Context, actor identity.Actor, in []NewTa
 		return nil, false, err
 	}
 	rows := make([]map[string]any, len(in))
+	assignees := map[uuid.UUID][]uuid.UUID{}
 	for i, task := range in {
-		if rows[i], err = s.newRow(ctx, actor, homes, task, location(i)); err != nil {
+		if rows[i], err = s.newRow(ctx, actor, homes, assignees, task, location(i)); err != nil {
 			return nil, false, err
 		}
 	}
@@ -215,8 +216,9 @@ func (s *Service) addTasks(ctx context.Context, actor identity.Actor, in []NewTa
 	return nil, false, busy()
 }
 
-// newRow is the task as a row of the table, checked as far as that needs no SQL.
-func (s *Service) newRow(ctx context.Context, actor identity.Actor, homes []access.Home, in NewTask, location string) (map[string]any, error) {
+// newRow is the task as a row of the table, checked as far as that needs no SQL. assignees are the residences of those
+// who were looked up before: many tasks at once are mostly for one person.
+func (s *Service) newRow(ctx context.Context, actor identity.Actor, homes []access.Home, assignees map[uuid.UUID][]uuid.UUID, in NewTask, location string) (map[string]any, error) {
 	if err := writable(homes, in.ResidenceID); err != nil {
 		return nil, err
 	}
@@ -224,12 +226,18 @@ func (s *Service) newRow(ctx context.Context, actor identity.Actor, homes []acce
 	if err := p.refuse(location); err != nil {
 		return nil, err
 	}
-	theirs, err := s.assigneeHomes(ctx, actor, homes, in.AssignedToID)
-	if err != nil {
-		return nil, err
-	}
-	if in.AssignedToID != nil && !slices.Contains(theirs, in.ResidenceID) {
-		return nil, refusedField(location, "assigned_to_id")
+	if in.AssignedToID != nil {
+		theirs, known := assignees[*in.AssignedToID]
+		if !known {
+			var err error
+			if theirs, err = s.assigneeHomes(ctx, actor, homes, in.AssignedToID); err != nil {
+				return nil, err
+			}
+			assignees[*in.AssignedToID] = theirs
+		}
+		if !slices.Contains(theirs, in.ResidenceID) {
+			return nil, refusedField(location, "assigned_to_id")
+		}
 	}
 	row, err := p.row()
 	if err != nil {

@@ -153,6 +153,20 @@ func TestBulkIsAllOrNone(t *testing.T) {
 	}
 }
 
+func TestBulkLooksUpAnAssigneeOnce(t *testing.T) {
+	h := open(t)
+	many := make([]doc, 200)
+	for i := range many {
+		many[i] = doc{"residence_id": h.home, "title": "x", "assigned_to_id": h.member.Actor.UserID}
+	}
+	h.owner.Want(201, "POST", "/api/tasks/bulk/", doc{"tasks": many[:1]}) // all that is needed is cached now
+	one := h.owner.Want(201, "POST", "/api/tasks/bulk/", doc{"tasks": many[:1]})
+	all := h.owner.Want(201, "POST", "/api/tasks/bulk/", doc{"tasks": many})
+	if got, want := redisTrips(all), redisTrips(one); got != want {
+		t.Errorf("200 tasks take %d round trips to Redis, one takes %d", got, want)
+	}
+}
+
 func TestOtherPeoplesTasksDoNotExist(t *testing.T) {
 	h := open(t)
 	mine := h.add(t, h.owner, nil)
