@@ -147,10 +147,9 @@ func undo(ctx context.Context, q pg.Querier, c completing) (bool, error) {
 	return applied, err
 }
 
-// ignoreRaces drops the errors of a statement that lost a race, so that it is looked at again: the id was taken, or
-// the contractor went away, while it ran.
+// ignoreRaces makes a lost race a write that did not apply.
 func ignoreRaces(err error) error {
-	if pg.Violates(err, "completions_pkey") || pg.Violates(err, "completions_contractor") {
+	if raced(err) {
 		return nil
 	}
 	return err

@@ -204,14 +204,15 @@ func (s *Service) addTasks(ctx context.Context, actor identity.Actor, in []NewTa
 	}
 	for range tries {
 		outcome, err := insertTasks(ctx, s.DB, actor, access.IDs(homes), rows)
+		if raced(err) {
+			continue
+		}
 		if err != nil {
 			return nil, false, err
 		}
-		tasks, added, again, err := readInserted(outcome, len(in), location)
-		if err != nil || !again {
-			s.announceTasks(ctx, actor, added)
-			return tasks, len(added) > 0, err
-		}
+		tasks, added, err := readInserted(outcome, location)
+		s.announceTasks(ctx, actor, added)
+		return tasks, len(added) > 0, err
 	}
 	return nil, false, busy()
 }
@@ -276,13 +277,13 @@ func repeated(rows []map[string]any) int {
 	return -1
 }
 
-// readInserted says what became of the n tasks; again: somebody else added one of them just now.
-func readInserted(rows []insertedTask, n int, location func(int) string) (tasks []Task, added []Task, again bool, err error) {
+// readInserted says what became of the tasks.
+func readInserted(rows []insertedTask, location func(int) string) (tasks []Task, added []Task, err error) {
 	there := map[int]bool{}
 	for _, row := range rows {
 		switch row.Outcome {
 		case "taken":
-			return nil, nil, false, apperr.IDTaken.New("There is something else with that id.")
+			return nil, nil, apperr.IDTaken.New("There is something else with that id.")
 		case "there":
 			there[row.Ord] = true
 		case "added":
@@ -291,13 +292,13 @@ func readInserted(rows []insertedTask, n int, location func(int) string) (tasks 
 	}
 	for _, row := range rows {
 		if row.Outcome == "refused" && !there[row.Ord] {
-			return nil, nil, false, refusedField(location(row.Ord-1), row.Field)
+			return nil, nil, refusedField(location(row.Ord-1), row.Field)
 		}
 		if row.Outcome != "refused" {
 			tasks = append(tasks, row.Task)
 		}
 	}
-	return tasks, added, len(tasks) < n, nil
+	return tasks, added, nil
 }
 
 func (s *Service) announceTasks(ctx context.Context, actor identity.Actor, added []Task) {
@@ -347,6 +348,8 @@ func (s *Service) ChangeTask(ctx context.Context, actor identity.Actor, id uuid.
 	for range tries {
 		out, found, err := changeTask(ctx, s.DB, c)
 		switch {
+		case raced(err):
+			continue
 		case err != nil:
 			return Task{}, err
 		case out.Outcome == "changed":

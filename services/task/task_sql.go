@@ -115,6 +115,9 @@ type insertedTask struct {
 const newColumns = `id, residence_id, title, description, category_id, priority_id, frequency_id, custom_interval_days, reschedule_from,
 	due_date, next_due_date, assigned_to_id, contractor_id, estimated_cost, actual_cost, created_by_id, created_at, updated_at`
 
+// An id that is added by somebody else while this runs breaks the primary key and with it the whole statement: skipping
+// the one row would leave some of the tasks added and some not. The rows go in in the order of their ids, so that two who
+// send the same tasks in different orders wait for each other and not in a circle.
 const insertTasksSQL = `
 WITH new AS (
 	SELECT n.*, x.ord::int AS ord, (x.value->>'event_id')::uuid AS event_id
@@ -131,8 +134,8 @@ there AS (
 added AS (
 	INSERT INTO tasks (` + newColumns + `)
 	SELECT ` + newColumns + ` FROM new
-	WHERE NOT EXISTS (SELECT FROM refused) AND NOT EXISTS (SELECT FROM there WHERE NOT ours)
-	ON CONFLICT (id) DO NOTHING RETURNING *),
+	WHERE NOT EXISTS (SELECT FROM refused) AND NOT EXISTS (SELECT FROM there WHERE NOT ours) AND id NOT IN (SELECT id FROM there)
+	ORDER BY id RETURNING *),
 event AS (
 	INSERT INTO outbox (id, name, payload, trace)
 	SELECT new.event_id, @event_name, @event_payload::jsonb || ` + refMembers + `, @event_trace FROM added t JOIN new ON new.id = t.id)
@@ -158,6 +161,17 @@ func insertTasks(ctx context.Context, q pg.Querier, actor identity.Actor, mine [
 	}
 	return pg.All[insertedTask](ctx, q, insertTasksSQL, events.TaskCreated.Args(ctx, events.TaskRef{ActorID: actor.UserID},
 		pgx.NamedArgs{"tasks": string(raw), "actor": actor.UserID, "mine": mine}))
+}
+
+// raced reports whether a statement lost a race and is to be run again: an id was taken, or a contractor went away, after
+// it had looked.
+func raced(err error) bool {
+	for _, constraint := range []string{"tasks_pkey", "tasks_contractor", "completions_pkey", "completions_contractor"} {
+		if pg.Violates(err, constraint) {
+			return true
+		}
+	}
+	return false
 }
 
 type taskChange struct {

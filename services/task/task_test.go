@@ -1,12 +1,16 @@
 package task_test
 
 import (
+	"context"
 	"encoding/json"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"hearth.internal/pkg/events"
 	"hearth.internal/pkg/internalapi"
@@ -164,6 +168,92 @@ func TestBulkLooksUpAnAssigneeOnce(t *testing.T) {
 	all := h.owner.Want(201, "POST", "/api/tasks/bulk/", doc{"tasks": many})
 	if got, want := redisTrips(all), redisTrips(one); got != want {
 		t.Errorf("200 tasks take %d round trips to Redis, one takes %d", got, want)
+	}
+}
+
+func TestTheSameTasksInAnyOrderAtOnceAreAddedOnce(t *testing.T) {
+	h := open(t)
+	for range 5 {
+		there := make([]doc, 200)
+		for i := range there {
+			there[i] = doc{"id": newID(), "residence_id": h.home, "title": "x"}
+		}
+		back := slices.Clone(there)
+		slices.Reverse(back)
+		var added atomic.Int32
+		var wg sync.WaitGroup
+		for i := range 8 {
+			wg.Go(func() {
+				a := h.owner.Call("POST", "/api/tasks/bulk/", doc{"tasks": [][]doc{there, back}[i%2]})
+				if a.Status == 201 {
+					added.Add(1)
+				} else if a.Status != 200 {
+					t.Errorf("answered %d: %s", a.Status, a.Body)
+				}
+			})
+		}
+		wg.Wait()
+		if n := added.Load(); n != 1 {
+			t.Fatalf("added %d times", n)
+		}
+	}
+}
+
+// holding runs the statement in a transaction, calls, and commits once the call waits for it.
+func (h house) holding(t *testing.T, statement string, args pgx.NamedArgs, call func() testkit.Answer) testkit.Answer {
+	t.Helper()
+	tx, err := h.DB.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = tx.Rollback(context.Background()) }()
+	if _, err := tx.Exec(t.Context(), statement, args); err != nil {
+		t.Fatal(err)
+	}
+	answer := make(chan testkit.Answer, 1)
+	go func() { answer <- call() }()
+	testkit.Eventually(t, "the call waits", func() bool {
+		var waiting bool
+		err := tx.QueryRow(t.Context(), `SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')`).Scan(&waiting)
+		return err == nil && waiting
+	})
+	if err := tx.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return <-answer
+}
+
+func TestBulkIsAllOrNoneWhenAnotherTakesAnID(t *testing.T) {
+	h := open(t)
+	free, taken := newID(), newID()
+	body := doc{"tasks": []doc{{"id": free, "residence_id": h.home, "title": "a"}, {"id": taken, "residence_id": h.home, "title": "b"}}}
+	a := h.holding(t, `INSERT INTO tasks (id, residence_id, title, created_by_id, created_at, updated_at) VALUES (@id, @home, 'x', @by, now(), now())`,
+		pgx.NamedArgs{"id": taken, "home": h.elsewhere, "by": h.stranger.Actor.UserID},
+		func() testkit.Answer { return h.owner.Call("POST", "/api/tasks/bulk/", body) })
+	if a.Status != 409 || a.Code() != "id_taken" {
+		t.Errorf("answered %d: %s", a.Status, a.Body)
+	}
+	h.owner.Refused(404, "not_found", "GET", path("tasks", free), nil)
+}
+
+func TestAContractorThatGoesAwayMeanwhileIsRefused(t *testing.T) {
+	h := open(t)
+	there := h.add(t, h.owner, nil)
+	for name, call := range map[string]func(contractor uuid.UUID) testkit.Answer{
+		"add": func(contractor uuid.UUID) testkit.Answer {
+			return h.owner.Call("POST", "/api/tasks/", doc{"residence_id": h.home, "title": "x", "contractor_id": contractor})
+		},
+		"change": func(contractor uuid.UUID) testkit.Answer {
+			return h.owner.Call("PATCH", path("tasks", there.ID), doc{"contractor_id": contractor})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := testkit.JSON[task.Contractor](t, h.owner.Want(201, "POST", "/api/contractors/", doc{"name": "Ada", "residence_id": h.home}))
+			a := h.holding(t, `DELETE FROM contractors WHERE id = @id`, pgx.NamedArgs{"id": c.ID}, func() testkit.Answer { return call(c.ID) })
+			if a.Status != 422 || !strings.Contains(string(a.Body), "body.contractor_id") {
+				t.Errorf("answered %d: %s", a.Status, a.Body)
+			}
+		})
 	}
 }
 
