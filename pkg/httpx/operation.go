@@ -56,7 +56,12 @@ func register[I, O any](s *Server, method, path string, g identity.Guard, h Hand
 	op := huma.Operation{
 		OperationID: operationID(method, path), Method: method, Path: path, Summary: summary, Tags: []string{tag(path)},
 		Hidden: strings.HasPrefix(path, "/internal"), MaxBodyBytes: bodyLimit,
-		Middlewares: huma.Middlewares{s.admit(g)}, Errors: failures(path, g),
+		Middlewares: huma.Middlewares{s.admit(g)}, Errors: failures(method, path, g, reflect.TypeFor[I]()),
+		Responses: map[string]*huma.Response{},
+	}
+	out := reflect.TypeFor[O]()
+	if method == http.MethodGet && has(out, "ETag") {
+		op.Responses["304"] = &huma.Response{Description: "You have it already: If-None-Match names its ETag"}
 	}
 	if g.Name == identity.User.Name {
 		op.Security = []map[string][]string{{"token": {}}}
@@ -71,6 +76,17 @@ func register[I, O any](s *Server, method, path string, g identity.Guard, h Hand
 		}
 		return out, nil
 	})
+	if op.DefaultStatus == http.StatusCreated && has(out, "Status") {
+		again := *op.Responses["201"]
+		again.Description = "It was there: the same id was sent before"
+		op.Responses["200"] = &again
+	}
+}
+
+// has reports whether an input or an output has the field, be it by embedding.
+func has(t reflect.Type, field string) bool {
+	_, found := t.FieldByName(field)
+	return found
 }
 
 // admit runs the guard before the input is even read: who may not call learns nothing of what is valid.
@@ -88,14 +104,25 @@ func (s *Server) admit(g identity.Guard) func(huma.Context, func(huma.Context)) 
 	}
 }
 
-// failures are the errors that the API document names for an operation, beside 422 and 500.
-func failures(path string, g identity.Guard) []int {
+// failures are the errors that the API document names for an operation, beside 422 and 500: those that its kind can
+// answer.
+func failures(method, path string, g identity.Guard, in reflect.Type) []int {
 	codes := []int{http.StatusServiceUnavailable}
-	if g.Name == identity.User.Name {
+	user, body, one := g.Name == identity.User.Name, has(in, "Body"), strings.Contains(path, "{")
+	if user {
 		codes = append(codes, http.StatusUnauthorized)
 	}
-	if strings.Contains(path, "{") {
+	if one || user && (body || has(in, "ResidenceID")) { // a body names what it belongs to
 		codes = append(codes, http.StatusNotFound)
+	}
+	if body {
+		codes = append(codes, http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
+	}
+	if user && method != http.MethodGet && (one || body) {
+		codes = append(codes, http.StatusForbidden, http.StatusConflict)
+	}
+	if has(in, "IfMatch") {
+		codes = append(codes, http.StatusPreconditionFailed)
 	}
 	return codes
 }

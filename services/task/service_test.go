@@ -3,7 +3,10 @@ package task_test
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
 	"net/http"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/uuid"
@@ -243,6 +246,34 @@ func TestInternalOperations(t *testing.T) {
 	etag := h.owner.Want(200, "GET", "/api/tasks/categories/", nil).Header.Get("ETag")
 	h.owner.Want(304, "GET", "/api/tasks/categories/", nil, "If-None-Match", etag)
 	h.AsNobody(t).Refused(http.StatusUnauthorized, "authentication_required", "GET", "/api/tasks/categories/", nil)
+}
+
+func TestTheDocumentNamesWhatIsAnswered(t *testing.T) {
+	h := open(t)
+	d := testkit.JSON[struct {
+		Paths map[string]map[string]struct {
+			Responses map[string]struct {
+				Content map[string]struct{ Schema map[string]any }
+			}
+		}
+	}](t, h.AsPart(t, "gateway").Want(200, "GET", "/internal/openapi.json", nil))
+	for _, c := range []struct{ method, path, statuses string }{
+		{"get", "/api/tasks/", "200 304 401 404 422 500 503"},
+		{"post", "/api/tasks/", "200 201 400 401 403 404 409 413 415 422 500 503"},
+		{"patch", "/api/tasks/{id}/", "200 400 401 403 404 409 412 413 415 422 500 503"},
+		{"post", "/api/tasks/{id}/cancel/", "200 401 403 404 409 412 422 500 503"},
+		{"delete", "/api/task-completions/{id}/", "204 401 403 404 409 412 422 500 503"},
+		{"get", "/api/contractors/{id}/", "200 304 401 404 422 500 503"},
+	} {
+		answers := d.Paths[c.path][c.method].Responses
+		if got := strings.Join(slices.Sorted(maps.Keys(answers)), " "); got != c.statuses {
+			t.Errorf("%s %s: %s, want %s", c.method, c.path, got, c.statuses)
+		}
+	}
+	created := d.Paths["/api/tasks/"]["post"].Responses
+	if one, two := created["201"].Content["application/json"].Schema["$ref"], created["200"].Content["application/json"].Schema["$ref"]; one == nil || one != two {
+		t.Errorf("a new task is %v, one that was there %v", one, two)
+	}
 }
 
 // plainJSON is what the encoder makes of a value that knows nothing of its own encoding.
