@@ -237,6 +237,7 @@ func (s *Service) rewrite(ctx context.Context, actor identity.Actor, id uuid.UUI
 			return Completion{}, err
 		}
 	}
+	var leave func() // gives the task's turn back; which task it is, only the first look says
 	for range tries {
 		row, found, err := readSeries(ctx, s.DB, query)
 		switch {
@@ -247,6 +248,12 @@ func (s *Service) rewrite(ctx context.Context, actor identity.Actor, id uuid.UUI
 		}
 		if err := refuseWrite(true, row.Task, homes, nil); err != nil {
 			return Completion{}, err
+		}
+		if leave == nil {
+			if leave, err = s.turns.take(ctx, row.Task.ID); err != nil {
+				return Completion{}, err
+			}
+			defer leave()
 		}
 		if err := refuseVersion(version, *row.TakenVersion); err != nil {
 			return Completion{}, err

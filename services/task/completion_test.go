@@ -139,6 +139,39 @@ func TestDifferentTapsAtOnceAllCount(t *testing.T) {
 	}
 }
 
+func TestCompletionsUndoingsAndChangesOfTheRuleAtOnceAllCount(t *testing.T) {
+	h := open(t)
+	mine := h.add(t, h.owner, doc{"frequency_id": daily, "due_date": "2026-03-01"})
+	const each = 10
+	var undone, rewritten [each]task.Completion
+	for i := range each {
+		undone[i], rewritten[i] = h.complete(t, mine.ID, "2026-03-02T10:00:00Z"), h.complete(t, mine.ID, "2026-03-03T10:00:00Z")
+	}
+	var group sync.WaitGroup
+	for i := range each {
+		for _, call := range []struct {
+			method, path string
+			body         any
+			status       int
+		}{
+			{"DELETE", path("task-completions", undone[i].ID), nil, 204},
+			{"PUT", path("task-completions", rewritten[i].ID), doc{"completed_at": "2026-03-04T10:00:00Z"}, 200},
+			{"PATCH", path("tasks", mine.ID), doc{"due_date": fmt.Sprintf("2026-02-%02d", i+1)}, 200},
+			{"POST", path("tasks", mine.ID, "quick-complete"), nil, 201},
+		} {
+			group.Go(func() {
+				if a := h.member.Call(call.method, call.path, call.body); a.Status != call.status {
+					t.Errorf("%s %s: %d, wanted %d: %s", call.method, call.path, a.Status, call.status, a.Body)
+				}
+			})
+		}
+	}
+	group.Wait()
+	if got := h.read(t, mine.ID); got.CompletionCount != 2*each {
+		t.Errorf("%d completions, wanted %d", got.CompletionCount, 2*each)
+	}
+}
+
 func TestCompletionsThatAreRefused(t *testing.T) {
 	h := open(t)
 	mine, other := h.add(t, h.owner, doc{"frequency_id": daily}), h.add(t, h.owner, doc{"frequency_id": daily})

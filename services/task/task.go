@@ -345,6 +345,11 @@ func (s *Service) ChangeTask(ctx context.Context, actor identity.Actor, id uuid.
 	if c.patch, err = p.row(); err != nil {
 		return Task{}, err
 	}
+	leave, err := s.turns.take(ctx, id)
+	if err != nil {
+		return Task{}, err
+	}
+	defer leave()
 	for range tries {
 		out, found, err := changeTask(ctx, s.DB, c)
 		switch {

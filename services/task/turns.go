@@ -8,8 +8,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// turns lets one completion of a task at a time through this process. It is not what keeps the log right, the version
-// in the statement is; it only spares those who tap together from trying again and again against each other.
+// turns lets one change of a task's log or rule at a time through this process. It is not what keeps the log right, the
+// version in the statement is; it only spares those who tap together from trying again and again against each other.
 type turns struct {
 	mu    sync.Mutex
 	taken map[uuid.UUID]*turn
