@@ -16,6 +16,7 @@ import (
 	"hearth.internal/pkg/identity"
 	"hearth.internal/pkg/page"
 	"hearth.internal/pkg/patch"
+	"hearth.internal/pkg/pg"
 )
 
 // Contractor is somebody who does work in homes.
@@ -231,7 +232,7 @@ func (s *Service) ToggleFavorite(ctx context.Context, actor identity.Actor, id u
 		return Contractor{}, err
 	}
 	out, found, err := toggleFavorite(ctx, s.DB, actor, id, homes)
-	if err == nil && !found {
+	if err == nil && !found || pg.Violates(err, "contractor_favorites_contractor") { // or it went away meanwhile
 		err = noSuchContractor()
 	}
 	if err != nil {

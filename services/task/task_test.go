@@ -257,6 +257,17 @@ func TestAContractorThatGoesAwayMeanwhileIsRefused(t *testing.T) {
 	}
 }
 
+func TestAContractorThatGoesAwayMeanwhileIsNobodysFavorite(t *testing.T) {
+	h := open(t)
+	c := testkit.JSON[task.Contractor](t, h.owner.Want(201, "POST", "/api/contractors/", doc{"name": "Ada", "residence_id": h.home}))
+	a := h.holding(t, `DELETE FROM contractors WHERE id = @id`, pgx.NamedArgs{"id": c.ID}, func() testkit.Answer {
+		return h.owner.Call("POST", path("contractors", c.ID, "toggle-favorite"), nil)
+	})
+	if a.Status != 404 || a.Code() != "not_found" {
+		t.Errorf("answered %d: %s", a.Status, a.Body)
+	}
+}
+
 func TestOtherPeoplesTasksDoNotExist(t *testing.T) {
 	h := open(t)
 	mine := h.add(t, h.owner, nil)
