@@ -92,6 +92,24 @@ func TestWithoutATransportACodeWaitsSealedAndExpires(t *testing.T) {
 	}
 }
 
+func TestWhatWasSentLongAgoIsForgotten(t *testing.T) {
+	cfg := configuration(t)
+	s := run(t, cfg, notification.WithTerminal(&screen{}))
+	old := testkit.Deliver(t, s, events.CodeIssued, code(t, cfg, "123456"))
+	recent := testkit.Deliver(t, s, events.CodeIssued, code(t, cfg, "654321"))
+	testkit.Eventually(t, "both are sent", func() bool {
+		return !slices.ContainsFunc(messages(t, s), func(r row) bool { return r.State != "sent" })
+	})
+	if _, err := s.DB.Exec(t.Context(), `UPDATE messages SET created_at = created_at - interval '31 days' WHERE id = $1`, old); err != nil {
+		t.Fatal(err)
+	}
+	run(t, cfg) // it looks at its start
+	testkit.Eventually(t, "the old one is forgotten", func() bool {
+		rows := messages(t, s)
+		return len(rows) == 1 && rows[0].ID == recent
+	})
+}
+
 func TestWhatWaitedIsSentOnceThereIsATransport(t *testing.T) {
 	cfg := configuration(t)
 	s := run(t, cfg)
