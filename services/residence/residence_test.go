@@ -179,6 +179,10 @@ func TestFieldsThatAreRefused(t *testing.T) {
 		{"negative price", `"purchase_price":"-1.00"`},
 		{"impossible date", `"purchase_date":"2025-02-29"`},
 		{"unknown field", `"owner_id":"` + uuid.NewString() + `"`},
+		{"field in another case", `"City":"Oslo"`},
+		{"field in a case that only Unicode folds", `"\u017ftreet_address":"1 Shore Road"`},
+		{"field twice, the unchecked one in another case", `"city":"Oslo","CITY":"` + strings.Repeat("a", 101) + `"`},
+		{"number too large for its column, in another case", `"bedrooms":3,"BEDROOMS":4000000000`},
 		{"id of zeros", `"id":"` + uuid.Nil.String() + `"`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
