@@ -136,6 +136,9 @@ func TestRefusalsNameTheField(t *testing.T) {
 		{"a NUL in a list", "POST", "/api/things/", `{"title":"a","tags":["","\u0000"]}`, "body.tags[1]"},
 		{"a NUL in a name", "POST", "/api/things/", `{"title\u0000":"a"}`, "body"},
 		{"bad UTF-8", "POST", "/api/things/", "{\"title\":\"\xff\"}", "body.title"},
+		{"half a surrogate pair", "POST", "/api/things/", `{"title":"a\ud83d"}`, "body.title"},
+		{"the other half", "POST", "/api/things/", `{"title":"\udd27"}`, "body.title"},
+		{"two first halves", "POST", "/api/things/", `{"title":"\\\ud83d\uD83D"}`, "body.title"},
 		{"a NUL as it is", "POST", "/api/things/", "{\"title\":\"\x00\"}", "body"},
 		{"a NUL in the query", "GET", "/api/things/?p=1&q=%00", "", "query.q"},
 		{"a NUL in a parameter's name", "GET", "/api/things/?p=1&%00=1", "", "query"},
@@ -150,6 +153,16 @@ func TestRefusalsNameTheField(t *testing.T) {
 				t.Errorf("not for people: %s", a.Body)
 			}
 		})
+	}
+}
+
+func TestEscapesOfCharactersAreNotRefused(t *testing.T) {
+	s := testkit.Run(t, testkit.Config(t, "admin"), things())
+	user := s.As(t, uuid.New())
+	for _, title := range []string{`\ud83d\uDD27`, `\\ud83d`, `\\u0000`, `\u00e9`, `\"`, `\ufffd`} {
+		if a := user.Call("POST", "/api/things/", `{"title":"`+title+`"}`); a.Status >= 300 {
+			t.Errorf("%s: %d %s", title, a.Status, a.Body)
+		}
 	}
 }
 

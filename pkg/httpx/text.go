@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"github.com/gofiber/fiber/v2"
@@ -38,7 +39,7 @@ func refuseBadText(c *fiber.Ctx) error {
 	if strings.HasPrefix(c.Get(fiber.HeaderContentType), "multipart/") {
 		return c.Next()
 	}
-	if body := c.Body(); !clean(body) || hasEscapedNUL(body) {
+	if body := c.Body(); !clean(body) || hasBadEscape(body) {
 		return badText(badMember(body))
 	}
 	return c.Next()
@@ -50,23 +51,35 @@ func badText(where string) error {
 
 func clean(text []byte) bool { return utf8.Valid(text) && bytes.IndexByte(text, 0) < 0 }
 
-// hasEscapedNUL finds \u0000 in JSON, but not the six characters of an escaped backslash before u0000.
-func hasEscapedNUL(body []byte) bool {
-	for at := 0; ; {
-		i := bytes.Index(body[at:], []byte(`\u0000`))
-		if i < 0 {
-			return false
+// hasBadEscape finds in JSON the escapes of what is refused when it stands there plainly: NUL, and half a surrogate pair,
+// which decoding would replace, so that something else were stored than was sent.
+func hasBadEscape(body []byte) bool {
+	for i := bytes.IndexByte(body, '\\'); i >= 0 && i < len(body)-1; i++ {
+		if body[i] != '\\' {
+			continue
 		}
-		at += i
-		before := 0
-		for at-1-before >= 0 && body[at-1-before] == '\\' {
-			before++
-		}
-		if before%2 == 0 {
+		r, escaped := unitAt(body, i)
+		second, follows := unitAt(body, i+len(`\u0000`))
+		switch {
+		case !escaped:
+			i++ // what is escaped may be a backslash
+		case r == 0, utf16.IsSurrogate(r) && (!follows || utf16.DecodeRune(r, second) == utf8.RuneError):
 			return true
+		case utf16.IsSurrogate(r):
+			i += 2*len(`\u0000`) - 1
 		}
-		at += len(`\u0000`)
 	}
+	return false
+}
+
+// unitAt is the UTF-16 code unit whose escape begins there.
+func unitAt(body []byte, at int) (rune, bool) {
+	const long = len(`\u0000`)
+	if len(body) < at+long || string(body[at:at+2]) != `\u` {
+		return 0, false
+	}
+	unit, err := strconv.ParseUint(string(body[at+2:at+long]), 16, 16)
+	return rune(unit), err == nil
 }
 
 // badParameter is the location of the query's parameter that is not clean.
