@@ -28,7 +28,7 @@ type Service struct {
 // New describes the service to boot.
 func New(cfg Config) boot.Service {
 	return boot.Service{
-		Name: "residence", Title: "Hearth residences", Hot: hot(),
+		Name: "residence", Title: "Hearth residences", Hot: hot(), Background: sweep,
 		Register: func(d *boot.Deps) error {
 			if len(cfg.ShareKey) != 1 {
 				return fmt.Errorf("HEARTH_SHARE_KEY: one key is wanted, not %d", len(cfg.ShareKey))

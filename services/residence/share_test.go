@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"hearth.internal/pkg/boot"
+	"hearth.internal/pkg/clock"
 	"hearth.internal/pkg/testkit"
 	"hearth.internal/residence"
 )
@@ -117,6 +119,27 @@ func TestCodesExpire(t *testing.T) {
 	h.owner.Refused(404, "not_found", "GET", at(h.home, "share-code/"), nil)
 	h.owner.Refused(404, "not_found", "DELETE", at(h.home, "share-code/"), nil)
 	h.As(t, newID()).Refused(422, "invalid_share_code", "POST", joinPath, use(code.Code))
+}
+
+func TestOldCodesAreSwept(t *testing.T) {
+	var cfg residence.Config
+	h := setUp(t, func(c *residence.Config) { cfg = *c })
+	h.code(t, nil) // replaced by the next
+	h.code(t, `{"expires_in_hours":168}`)
+	left := func() (n int) {
+		if err := h.DB.QueryRow(t.Context(), `SELECT count(*) FROM share_codes`).Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	later := func(days int) func(*boot.Options) {
+		return func(o *boot.Options) { o.Clock = clock.At(testkit.Start.Add(time.Duration(days) * 24 * time.Hour)) }
+	}
+	// Other replicas start later on.
+	testkit.Run(t, cfg.Service, residence.New(cfg), later(32))
+	testkit.Eventually(t, "the code of a day is gone", func() bool { return left() == 1 })
+	testkit.Run(t, cfg.Service, residence.New(cfg), later(38))
+	testkit.Eventually(t, "that of a week as well", func() bool { return left() == 0 })
 }
 
 func TestOnePersonUsesACode(t *testing.T) {
