@@ -180,3 +180,20 @@ func (d *Deps) health(ctx context.Context) internalapi.Health {
 	}
 	return h
 }
+
+// Every does the work now and then again and again, until ctx ends. A failure is logged as what then happens, and the
+// work waits for its next time.
+func (d *Deps) Every(ctx context.Context, interval time.Duration, failure string, work func(context.Context) error) {
+	ticker := time.NewTicker(interval)
+	defer ticker.Stop()
+	for {
+		if err := work(ctx); err != nil && ctx.Err() == nil {
+			d.Log.ErrorContext(ctx, failure, "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+}

@@ -34,7 +34,6 @@ const (
 	keepOutbox   = 7 * 24 * time.Hour
 	keepInbox    = 8 * 24 * time.Hour // longer than any outbox, so that no replay finds it empty
 	sweepEvery   = 10 * time.Minute
-	sweepBatch   = 5000
 )
 
 // Relay carries the events of one service's outbox to the queue. Any number of them may run at once.
@@ -322,20 +321,14 @@ func (r *Relay) sweepOrSay(ctx context.Context) {
 	}
 }
 
-// sweep removes what is older than anybody needs, in batches so that no lock is held for long.
+// sweep removes what is older than anybody needs.
 func (r *Relay) sweep(ctx context.Context) error {
 	for _, statement := range []string{
 		`DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE published_at < now() - make_interval(secs => @outbox) AND dropped_at IS NOT NULL LIMIT @batch)`,
 		`DELETE FROM inbox WHERE event_id IN (SELECT event_id FROM inbox WHERE received_at < now() - make_interval(secs => @inbox) LIMIT @batch)`,
 	} {
-		for {
-			n, err := pg.Exec(ctx, r.db, statement, pgx.NamedArgs{"outbox": keepOutbox.Seconds(), "inbox": keepInbox.Seconds(), "batch": sweepBatch})
-			if err != nil {
-				return fmt.Errorf("sweep: %w", err)
-			}
-			if n < sweepBatch {
-				break
-			}
+		if err := pg.Sweep(ctx, r.db, statement, pgx.NamedArgs{"outbox": keepOutbox.Seconds(), "inbox": keepInbox.Seconds()}); err != nil {
+			return fmt.Errorf("sweep: %w", err)
 		}
 	}
 	return nil

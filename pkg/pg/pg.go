@@ -179,6 +179,21 @@ func Exec(ctx context.Context, q Querier, sql string, args pgx.NamedArgs) (int64
 	return tag.RowsAffected(), translate(err)
 }
 
+// sweepBatch is how many rows one statement of a sweep removes.
+const sweepBatch = 1000
+
+// Sweep runs a statement that removes @batch rows at the most, again and again until there are no more: in batches, no
+// lock is held for long.
+func Sweep(ctx context.Context, q Querier, sql string, args pgx.NamedArgs) error {
+	args["batch"] = sweepBatch
+	for {
+		n, err := Exec(ctx, q, sql, args)
+		if err != nil || n < sweepBatch {
+			return err
+		}
+	}
+}
+
 // Violates reports whether err is the violation of that constraint or unique index.
 func Violates(err error, constraint string) bool {
 	e, ok := errors.AsType[*pgconn.PgError](err)

@@ -29,7 +29,6 @@ const (
 	// keepMessages is how long it stays known that a message was sent: longer than its event can come again.
 	keepMessages = 30 * 24 * time.Hour
 	forgetEvery  = 10 * time.Minute
-	forgetBatch  = 1000
 )
 
 // Message is a code on its way to a person.
@@ -62,10 +61,8 @@ func (s *Service) nudge(context.Context, events.Code) error {
 
 // sendMessages sends what waits, until its context ends.
 func (s *Service) sendMessages(ctx context.Context) {
-	poll, forget := time.NewTicker(messagePoll), time.NewTicker(forgetEvery)
+	poll := time.NewTicker(messagePoll)
 	defer poll.Stop()
-	defer forget.Stop()
-	s.forgetOrSay(ctx)
 	for {
 		full, err := s.messageTurn(ctx)
 		if err != nil && ctx.Err() == nil {
@@ -79,16 +76,7 @@ func (s *Service) sendMessages(ctx context.Context) {
 			return
 		case <-s.nudged:
 		case <-poll.C:
-		case <-forget.C:
-			s.forgetOrSay(ctx)
 		}
-	}
-}
-
-// forgetOrSay removes what was sent or expired long ago: it names people and their addresses.
-func (s *Service) forgetOrSay(ctx context.Context) {
-	if err := forgetMessages(ctx, s.DB, s.Clock.Now().Add(-keepMessages)); err != nil && ctx.Err() == nil {
-		s.Log.ErrorContext(ctx, "old messages stay until the next look", "error", err)
 	}
 }
 

@@ -39,20 +39,16 @@ func expireMessages(ctx context.Context, q pg.Querier, now time.Time) error {
 	return nil
 }
 
-// forgetMessages removes what is done and older than since, in batches so that no lock is held for long.
+// forgetMessages removes what is done and older than since.
 func forgetMessages(ctx context.Context, q pg.Querier, since time.Time) error {
-	for {
-		n, err := pg.Exec(ctx, q, `
-			DELETE FROM messages WHERE id IN (
-				SELECT id FROM messages WHERE state <> 'pending' AND created_at < @since LIMIT @batch FOR UPDATE SKIP LOCKED)`,
-			pgx.NamedArgs{"since": since, "batch": forgetBatch})
-		if err != nil {
-			return fmt.Errorf("forget messages: %w", err)
-		}
-		if n < forgetBatch {
-			return nil
-		}
+	err := pg.Sweep(ctx, q, `
+		DELETE FROM messages WHERE id IN (
+			SELECT id FROM messages WHERE state <> 'pending' AND created_at < @since LIMIT @batch FOR UPDATE SKIP LOCKED)`,
+		pgx.NamedArgs{"since": since})
+	if err != nil {
+		return fmt.Errorf("forget messages: %w", err)
 	}
+	return nil
 }
 
 // claimMessages takes the oldest that wait, for as long as the lease. Several workers never take the same.

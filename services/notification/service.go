@@ -3,6 +3,7 @@ package notification
 import (
 	"context"
 	"io"
+	"sync"
 
 	"hearth.internal/pkg/boot"
 	"hearth.internal/pkg/config"
@@ -37,11 +38,24 @@ func New(cfg Config, options ...Option) boot.Service {
 		option(s)
 	}
 	return boot.Service{
-		Name: events.Notification, Title: "Notifications", Background: func(ctx context.Context, _ *boot.Deps) error { s.sendMessages(ctx); return nil },
+		Name: events.Notification, Title: "Notifications", Background: s.background,
 		Register: func(d *boot.Deps) error {
 			s.Deps = d
 			s.listen()
 			return nil
 		},
 	}
+}
+
+// background sends what waits, and forgets what was sent or expired long ago: it names people and their addresses.
+func (s *Service) background(ctx context.Context, d *boot.Deps) error {
+	var both sync.WaitGroup
+	both.Go(func() { s.sendMessages(ctx) })
+	both.Go(func() {
+		d.Every(ctx, forgetEvery, "old messages stay until the next look", func(ctx context.Context) error {
+			return forgetMessages(ctx, d.DB, d.Clock.Now().Add(-keepMessages))
+		})
+	})
+	both.Wait()
+	return nil
 }

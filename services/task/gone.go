@@ -42,20 +42,12 @@ func (s *Service) eraseResidence(ctx context.Context, tx pgx.Tx, e events.Receiv
 	return nil
 }
 
-// eraseLate removes, until ctx ends, what was added to a residence while it was being erased.
+// eraseLate removes what was added to a residence while it was being erased.
 func eraseLate(ctx context.Context, d *boot.Deps) error {
-	ticker := time.NewTicker(goneEvery)
-	defer ticker.Stop()
-	for {
-		if err := eraseLateOnce(ctx, d); err != nil && ctx.Err() == nil {
-			d.Log.ErrorContext(ctx, "what came too late for a deleted residence stays until the next look", "error", err)
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-ticker.C:
-		}
-	}
+	d.Every(ctx, goneEvery, "what came too late for a deleted residence stays until the next look", func(ctx context.Context) error {
+		return eraseLateOnce(ctx, d)
+	})
+	return nil
 }
 
 func eraseLateOnce(ctx context.Context, d *boot.Deps) error {
