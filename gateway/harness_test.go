@@ -122,7 +122,7 @@ type people struct {
 	sessions map[string]internalapi.Session // by hex hash
 	zones    []string                       // as told
 	asked    atomic.Int64
-	loading  chan struct{} // when set, a look-up waits for it after it has read
+	loading  <-chan struct{} // when set, a look-up waits for it after it has read
 }
 
 func (p *people) serve(s *service) http.HandlerFunc {
@@ -374,6 +374,27 @@ func (w *town) metric(t testing.TB, line string) float64 {
 		}
 	}
 	return 0
+}
+
+// gate is for a handler to wait at until the test opens it, which its end does at the latest: a stand-in does not close
+// before its handlers have ended. Make it after the stand-ins.
+func gate(t testing.TB) (closed <-chan struct{}, open func()) {
+	t.Helper()
+	ch := make(chan struct{})
+	open = sync.OnceFunc(func() { close(ch) })
+	t.Cleanup(open)
+	return ch, open
+}
+
+// await is for what another goroutine does: it ends the test, and not only its time, when that never happens.
+func await[T any](t testing.TB, what string, ch <-chan T) (got T) {
+	t.Helper()
+	select {
+	case got = <-ch:
+	case <-time.After(20 * time.Second):
+		t.Fatalf("waited 20 s in vain until %s", what)
+	}
+	return got
 }
 
 type syncBuffer struct {

@@ -214,7 +214,8 @@ func TestRequestsInFlightAreAnsweredBeforeTheStop(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() { ended <- second.Run(ctx) }()
 	testkit.Eventually(t, "it is ready", second.Ready)
-	arrived, release := make(chan struct{}), make(chan struct{})
+	arrived := make(chan struct{})
+	release, open := gate(t)
 	w.auth.answers(func(http.ResponseWriter, *http.Request) { close(arrived); <-release })
 	answered := make(chan int, 1)
 	go func() {
@@ -227,14 +228,14 @@ func TestRequestsInFlightAreAnsweredBeforeTheStop(t *testing.T) {
 		_ = resp.Body.Close()
 		answered <- resp.StatusCode
 	}()
-	<-arrived
+	await(t, "the request has arrived", arrived)
 	stop()
 	testkit.Eventually(t, "it is no longer ready", func() bool { return !second.Ready() })
-	close(release)
-	if status := <-answered; status != 200 {
+	open()
+	if status := await(t, "the request in flight is answered", answered); status != 200 {
 		t.Errorf("the request in flight: %d", status)
 	}
-	if err := <-ended; err != nil {
+	if err := await(t, "the gateway ends", ended); err != nil {
 		t.Error(err)
 	}
 }
