@@ -43,6 +43,12 @@ func (g *Gateway) holdBody(x *exchange) error {
 	if err := announced(request, limit); err != nil {
 		return err
 	}
+	// fasthttp adds a trailer to the headers, which have been stripped by now.
+	var header fasthttp.RequestHeader
+	chunked := request.Header.ContentLength() < 0
+	if chunked {
+		request.Header.CopyTo(&header)
+	}
 	source := x.newIncoming(limit)
 	buffer := x.body.buffer[:0]
 	for {
@@ -57,6 +63,9 @@ func (g *Gateway) holdBody(x *exchange) error {
 		if err != nil {
 			return bodyError(err, limit)
 		}
+	}
+	if chunked {
+		header.CopyTo(&request.Header)
 	}
 	request.SetBodyRaw(buffer)
 	request.Header.SetContentLength(len(buffer))

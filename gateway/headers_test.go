@@ -225,3 +225,21 @@ func TestNetworksFromTheEnvironment(t *testing.T) {
 		}
 	}
 }
+
+func TestTrailersDoNotJoinTheHeaders(t *testing.T) {
+	w := build(t, uploads)
+	token, session := w.signIn("UTC")
+	for _, path := range []string{"/api/tasks/", "/api/uploads/"} {
+		a := w.raw(t, "POST "+path+" HTTP/1.1\r\nHost: x\r\nAuthorization: Token "+token+"\r\nTrailer: X-User-Id, X-Late\r\nTransfer-Encoding: chunked\r\n\r\n"+
+			"3\r\nabc\r\n0\r\nX-Hearth-Passport: forged\r\nX-User-Id: forged\r\nX-Late: forged\r\nBaggage: forged\r\n\r\n")
+		g := a.got()
+		for name, values := range g.Header {
+			if strings.Contains(strings.Join(values, ","), "forged") {
+				t.Errorf("%s: %s: %v arrived", path, name, values)
+			}
+		}
+		if g.Body != "abc" || len(g.Header[identity.Header]) != 1 || g.Actor.UserID != session.UserID {
+			t.Errorf("%s: %+v", path, g)
+		}
+	}
+}
