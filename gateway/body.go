@@ -98,7 +98,8 @@ func bodyError(err error, limit int) error {
 	return apperr.MalformedRequest.Wrap(err, "The body could not be read to its end.")
 }
 
-// incoming is a request's body on its way in: bounded in size, and in how long the client may be silent.
+// incoming is a request's body on its way in: bounded in size, in how long the client may be silent, and by the
+// request's deadline, or one that sends a byte now and then would never end.
 type incoming struct {
 	x       *exchange
 	from    io.Reader
@@ -106,19 +107,27 @@ type incoming struct {
 	length  int // as announced; below 0 it comes in chunks
 	got     int
 	conn    net.Conn
+	until   time.Time
 	stopped atomic.Bool // whoever reads is to give up; that is no failure of the client's
 }
 
 // newIncoming is the body of the exchange's request, which has one.
 func (x *exchange) newIncoming(limit int) incoming {
 	request := x.c.Request()
-	return incoming{x: x, from: request.BodyStream(), limit: limit, length: request.Header.ContentLength(), conn: x.c.Context().Conn()}
+	return incoming{
+		x: x, from: request.BodyStream(), limit: limit, length: request.Header.ContentLength(), conn: x.c.Context().Conn(),
+		until: x.start.Add(x.route.Deadline),
+	}
 }
 
 // Read fails with errTooLarge once there is more than the limit, and never takes a connection that ended for the end of
 // the body.
 func (b *incoming) Read(p []byte) (int, error) {
-	_ = b.conn.SetReadDeadline(time.Now().Add(readTime)) // a closed connection shows in the read
+	next := time.Now().Add(readTime)
+	if next.After(b.until) {
+		next = b.until
+	}
+	_ = b.conn.SetReadDeadline(next) // a closed connection shows in the read
 	if b.stopped.Load() {
 		return 0, io.ErrClosedPipe
 	}

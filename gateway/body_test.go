@@ -253,6 +253,22 @@ func TestBodyThatBreaksOffNeverArrivesAsAWhole(t *testing.T) {
 	}
 }
 
+func TestBodyThatDoesNotComeInTime(t *testing.T) {
+	for body, text := range map[Body]string{
+		small:    "Content-Length: 20000\r\n\r\n" + strings.Repeat("a", 15000),
+		streamed: "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n",
+	} {
+		w := build(t, func(s *setup) {
+			s.table = []Route{{post, "/api/tasks/", task, identity.User, write, body, 150 * time.Millisecond}}
+		})
+		token, _ := w.signIn("UTC")
+		a := w.raw(t, "POST /api/tasks/ HTTP/1.1\r\nHost: x\r\nAuthorization: Token "+token+"\r\n"+text)
+		if a.StatusCode != 400 && a.StatusCode != 504 || !a.Close {
+			t.Errorf("%d, closes %v: %s", a.StatusCode, a.Close, a.body)
+		}
+	}
+}
+
 func TestServiceMayRefuseAnUploadBeforeItsEnd(t *testing.T) {
 	w := build(t, uploads)
 	token, _ := w.signIn("UTC")
