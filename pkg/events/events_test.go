@@ -508,6 +508,35 @@ func TestACacheThatIsAwayHoldsNoEventUp(t *testing.T) {
 	p.settled(t, []uuid.UUID{user})
 }
 
+func TestAQueueThatIsAwayKeepsNoKeyInTheCache(t *testing.T) {
+	queue := privateRedis(t)
+	p := newPair(t, queue.URL(), nil)
+	redisCache := client(t, p.producerConfig.CacheURL)
+	hash := make([]byte, 32)
+	hash[1] = byte(rand.IntN(256)) //nolint:gosec // a value, no secret
+	key := cache.TokenKey(hash)
+	if err := redisCache.Set(t.Context(), key, "{}", time.Hour).Err(); err != nil {
+		t.Fatal(err)
+	}
+	queue.Kill()
+	users := make([]uuid.UUID, 450) // more than the relay takes at once wait before it
+	for i := range users {
+		users[i] = uuid.Must(uuid.NewV7())
+		if err := p.commit(t.Context(), users[i]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	args := events.SessionsEnded.Args(t.Context(), events.Sessions{TokenHashes: []string{fmt.Sprintf("%x", hash)}}, pgx.NamedArgs{})
+	if _, err := pg.Exec(t.Context(), p.producer.DB, events.Columns, args); err != nil {
+		t.Fatal(err)
+	}
+	testkit.Eventually(t, "the key is gone", func() bool { return redisCache.Exists(t.Context(), key).Val() == 0 })
+	if err := queue.Restart(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	p.settled(t, users)
+}
+
 func TestAConsumerThatTheCatalogueDoesNotKnowIsRefused(t *testing.T) {
 	forgetful := boot.Service{Name: events.Billing, Register: func(*boot.Deps) error { return nil }}
 	curious := boot.Service{Name: events.Auth, Register: func(d *boot.Deps) error {

@@ -29,7 +29,8 @@ const (
 	relayLease   = 30 * time.Second // a relay that died holding rows gives them back after this
 	relayWriters = 8                // enqueues at a time
 	settleTime   = 5 * time.Second
-	maxTries     = 25 // again, then the task is archived, for a person to look at
+	markTime     = time.Second // for the queue to tell its mark; cache keys wait no longer for it
+	maxTries     = 25          // again, then the task is archived, for a person to look at
 	handlerTime  = 30 * time.Second
 	keepOutbox   = 7 * 24 * time.Hour
 	keepInbox    = 8 * 24 * time.Hour // longer than any outbox, so that no replay finds it empty
@@ -99,9 +100,9 @@ func (r *Relay) Run(ctx context.Context) {
 func (r *Relay) turn(ctx context.Context) (full bool, err error) {
 	life, err := r.repair(ctx)
 	if err != nil {
-		return false, err
+		return false, errors.Join(err, r.dropAlone(ctx))
 	}
-	rows, err := r.claim(ctx)
+	rows, err := r.claim(ctx, claimWaiting)
 	if err != nil || len(rows) == 0 {
 		if err == nil {
 			r.waiting.Set(0)
@@ -111,13 +112,26 @@ func (r *Relay) turn(ctx context.Context) (full bool, err error) {
 	r.waiting.Set(time.Since(rows[0].CreatedAt).Seconds())
 	dropped, dropErr := r.dropKeys(ctx, rows)
 	published, err := r.enqueue(ctx, rows)
-	// Also when a stop has cut the turn short: rows that stay claimed wait until their lease is over.
-	settling, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTime)
-	defer cancel()
-	if err := errors.Join(dropErr, err, r.settle(settling, rows, life, published, dropped)); err != nil {
+	if err := errors.Join(dropErr, err, r.settleInTime(ctx, rows, life, published, dropped)); err != nil {
 		return false, err
 	}
 	return len(rows) == relayBatch, nil
+}
+
+// dropAlone drops the cache keys while the queue is away: a session that has ended must not live on in the cache until
+// its event can be published.
+func (r *Relay) dropAlone(ctx context.Context) error {
+	for ctx.Err() == nil {
+		rows, err := r.claim(ctx, claimKeys)
+		if err != nil || len(rows) == 0 {
+			return err
+		}
+		dropped, err := r.dropKeys(ctx, rows)
+		if err := errors.Join(err, r.settleInTime(ctx, rows, 0, nil, dropped)); err != nil || len(rows) < relayBatch {
+			return err
+		}
+	}
+	return nil
 }
 
 type outboxRow struct {
@@ -129,11 +143,17 @@ type outboxRow struct {
 	Published bool
 }
 
-func (r *Relay) claim(ctx context.Context) ([]outboxRow, error) {
+// What a claim is for: events to publish, then keys to drop; or keys alone.
+const (
+	claimWaiting = `(published_at IS NULL OR dropped_at IS NULL)`
+	claimKeys    = `(published_at IS NULL OR dropped_at IS NULL) AND dropped_at IS NULL` // the first half names the index
+)
+
+func (r *Relay) claim(ctx context.Context, which string) ([]outboxRow, error) {
 	rows, err := pg.All[outboxRow](ctx, r.db, `
 		WITH mine AS (
 			SELECT id FROM outbox
-			WHERE (published_at IS NULL OR dropped_at IS NULL) AND (claimed_until IS NULL OR claimed_until < now())
+			WHERE `+which+` AND (claimed_until IS NULL OR claimed_until < now())
 			ORDER BY published_at IS NOT NULL, created_at LIMIT @batch FOR UPDATE SKIP LOCKED)
 		UPDATE outbox o SET claimed_until = now() + make_interval(secs => @lease)
 		FROM mine WHERE o.id = mine.id
@@ -213,6 +233,13 @@ func (r *Relay) publish(ctx context.Context, row outboxRow) error {
 	return nil
 }
 
+// settleInTime settles also when a stop has cut the turn short: rows that stay claimed wait until their lease is over.
+func (r *Relay) settleInTime(ctx context.Context, rows []outboxRow, life int64, published, dropped []uuid.UUID) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTime)
+	defer cancel()
+	return r.settle(ctx, rows, life, published, dropped)
+}
+
 // settle records what became of the claimed rows and moves the high-water mark. The mark follows the enqueues: whatever
 // state an append-only file is cut back to, everything up to the mark in it is in it too.
 func (r *Relay) settle(ctx context.Context, rows []outboxRow, life int64, published, dropped []uuid.UUID) error {
@@ -233,7 +260,7 @@ func (r *Relay) settle(ctx context.Context, rows []outboxRow, life int64, publis
 	if err != nil {
 		return fmt.Errorf("settle %d events: %w", len(rows), err)
 	}
-	if mark == nil {
+	if mark == nil || len(published) == 0 {
 		return nil
 	}
 	if err := raiseScript.Run(ctx, r.queue, []string{r.markKey()}, life, *mark).Err(); err != nil {
@@ -294,6 +321,8 @@ func (r *Relay) repair(ctx context.Context) (life int64, err error) {
 
 // mark reads the queue's mark, and begins a new life where there is none.
 func (r *Relay) mark(ctx context.Context) (life, seq int64, err error) {
+	ctx, cancel := context.WithTimeout(ctx, markTime)
+	defer cancel()
 	values, err := r.queue.HMGet(ctx, r.markKey(), "life", "seq").Result()
 	if err == nil && values[0] == nil {
 		var next int64
