@@ -531,10 +531,28 @@ func TestAQueueThatIsAwayKeepsNoKeyInTheCache(t *testing.T) {
 		t.Fatal(err)
 	}
 	testkit.Eventually(t, "the key is gone", func() bool { return redisCache.Exists(t.Context(), key).Val() == 0 })
+	testkit.Eventually(t, "the outbox is seen to wait", func() bool { return oldest(t, p.producer) > 0 })
 	if err := queue.Restart(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	p.settled(t, users)
+	testkit.Eventually(t, "nothing waits", func() bool { return oldest(t, p.producer) == 0 })
+}
+
+// oldest is the age that the metrics give of the oldest event that is not published.
+func oldest(t *testing.T, s *testkit.Service) float64 {
+	t.Helper()
+	families, err := s.Tel.Registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() == "hearth_outbox_oldest_seconds" {
+			return f.GetMetric()[0].GetGauge().GetValue()
+		}
+	}
+	t.Fatal("no such metric")
+	return 0
 }
 
 func TestAConsumerThatTheCatalogueDoesNotKnowIsRefused(t *testing.T) {

@@ -104,12 +104,8 @@ func (r *Relay) turn(ctx context.Context) (full bool, err error) {
 	}
 	rows, err := r.claim(ctx, claimWaiting)
 	if err != nil || len(rows) == 0 {
-		if err == nil {
-			r.waiting.Set(0)
-		}
 		return false, err
 	}
-	r.waiting.Set(time.Since(rows[0].CreatedAt).Seconds())
 	dropped, dropErr := r.dropKeys(ctx, rows)
 	published, err := r.enqueue(ctx, rows)
 	if err := errors.Join(dropErr, err, r.settleInTime(ctx, rows, life, published, dropped)); err != nil {
@@ -288,6 +284,7 @@ type highWater struct {
 	Seq    *int64 // none: nothing is published yet
 	Oldest *int64 // life among the published
 	Newest *int64
+	Waited float64 // seconds, the oldest that is not published; 0: none
 }
 
 // repair publishes again what the queue has forgotten: its mark is missing, or behind the database's, when Redis lost
@@ -297,10 +294,14 @@ func (r *Relay) repair(ctx context.Context) (life int64, err error) {
 	ours, _, err := pg.One[highWater](ctx, r.db, `
 		SELECT (SELECT max(published_seq) FROM outbox WHERE published_seq IS NOT NULL) AS seq,
 			(SELECT min(published_life) FROM outbox WHERE published_life IS NOT NULL) AS oldest,
-			(SELECT max(published_life) FROM outbox WHERE published_life IS NOT NULL) AS newest`, nil)
+			(SELECT max(published_life) FROM outbox WHERE published_life IS NOT NULL) AS newest,
+			coalesce((SELECT CASE WHEN published_at IS NULL THEN extract(epoch FROM clock_timestamp() - created_at)::float8 END
+				FROM outbox WHERE published_at IS NULL OR dropped_at IS NULL
+				ORDER BY published_at IS NOT NULL, created_at LIMIT 1), 0) AS waited`, nil)
 	if err != nil {
 		return 0, fmt.Errorf("database's high-water mark: %w", err)
 	}
+	r.waiting.Set(max(ours.Waited, 0))
 	life, mark, err := r.mark(ctx)
 	if err != nil {
 		return 0, err
