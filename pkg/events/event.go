@@ -104,6 +104,15 @@ func find(name string) (definition, bool) {
 	return nil, false
 }
 
+func names() []string {
+	all := Catalogue()
+	out := make([]string, len(all))
+	for i, d := range all {
+		out[i] = d.name()
+	}
+	return out
+}
+
 // envelope is what travels in the queue.
 type envelope struct {
 	ID         uuid.UUID       `json:"id"`

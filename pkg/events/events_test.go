@@ -332,6 +332,21 @@ func TestAnEventThatCannotBeReadHoldsNoOtherUp(t *testing.T) {
 	testkit.Eventually(t, "it has its effect", func() bool { return slices.Equal(p.effects(t), []uuid.UUID{user}) })
 }
 
+func TestEventsOfANewerVersionHoldNoOtherUp(t *testing.T) {
+	p := newPair(t, testkit.Redis(t), nil)
+	// More of them than the relay takes at once.
+	if _, err := p.producer.DB.Exec(t.Context(), `
+		INSERT INTO outbox (id, name, payload) SELECT gen_random_uuid(), 'user.not_yet_known', '{}' FROM generate_series(1, 250)`); err != nil {
+		t.Fatal(err)
+	}
+	user := p.register(t)
+	testkit.Eventually(t, "the other has its effect", func() bool { return slices.Equal(p.effects(t), []uuid.UUID{user}) })
+	left, _, err := pg.Scalar[int](t.Context(), p.producer.DB, `SELECT count(*) FROM outbox WHERE published_at IS NULL`, nil)
+	if err != nil || left != 250 {
+		t.Errorf("%d are left, %v", left, err)
+	}
+}
+
 func TestAStoppedRelayLeavesNothingClaimed(t *testing.T) {
 	hanging := privateRedis(t)
 	cfg := testkit.Config(t, events.Auth)

@@ -145,16 +145,17 @@ const (
 	claimKeys    = `(published_at IS NULL OR dropped_at IS NULL) AND dropped_at IS NULL` // the first half names the index
 )
 
+// claim leaves alone what is not in the catalogue: a newer version wrote it, whose relay knows it.
 func (r *Relay) claim(ctx context.Context, which string) ([]outboxRow, error) {
 	rows, err := pg.All[outboxRow](ctx, r.db, `
 		WITH mine AS (
 			SELECT id FROM outbox
-			WHERE `+which+` AND (claimed_until IS NULL OR claimed_until < now())
+			WHERE `+which+` AND name = ANY(@known::text[]) AND (claimed_until IS NULL OR claimed_until < now())
 			ORDER BY published_at IS NOT NULL, created_at LIMIT @batch FOR UPDATE SKIP LOCKED)
 		UPDATE outbox o SET claimed_until = now() + make_interval(secs => @lease)
 		FROM mine WHERE o.id = mine.id
 		RETURNING o.id, o.name, o.payload, o.trace, o.created_at, o.published_at IS NOT NULL AS published`,
-		pgx.NamedArgs{"batch": relayBatch, "lease": relayLease.Seconds()})
+		pgx.NamedArgs{"known": names(), "batch": relayBatch, "lease": relayLease.Seconds()})
 	if err != nil {
 		return nil, fmt.Errorf("claim events: %w", err)
 	}
@@ -348,6 +349,12 @@ func (r *Relay) mark(ctx context.Context) (life, seq int64, err error) {
 func (r *Relay) sweepOrSay(ctx context.Context) {
 	if err := r.sweep(ctx); err != nil && ctx.Err() == nil {
 		r.log.ErrorContext(ctx, "outbox not swept", "error", err)
+	}
+	unknown, _, err := pg.Scalar[int](ctx, r.db, `
+		SELECT count(*) FROM outbox WHERE (published_at IS NULL OR dropped_at IS NULL) AND name <> ALL(@known::text[])`,
+		pgx.NamedArgs{"known": names()})
+	if err == nil && unknown > 0 {
+		r.log.WarnContext(ctx, "events that are not in the catalogue wait for a version that knows them", "events", unknown)
 	}
 }
 
