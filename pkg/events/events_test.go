@@ -236,6 +236,20 @@ func TestAQueueThatForgetsEverythingLosesNothing(t *testing.T) {
 	p.settled(t, users)
 }
 
+func TestAQueueThatForgetsEverythingIsListedAgain(t *testing.T) {
+	p := newPair(t, testkit.Redis(t), nil)
+	first := p.register(t)
+	p.settled(t, []uuid.UUID{first})
+	if err := p.producer.Queue.FlushDB(t.Context()).Err(); err != nil {
+		t.Fatal(err)
+	}
+	p.settled(t, []uuid.UUID{first, p.register(t)})
+	testkit.Eventually(t, "staff can look into the queue", func() bool {
+		_, err := asynq.NewInspectorFromRedisClient(p.producer.Queue).ListArchivedTasks(events.Billing)
+		return err == nil
+	})
+}
+
 func TestAQueueThatComesBackOlderLosesNothing(t *testing.T) {
 	p := newPair(t, testkit.Redis(t), nil)
 	mark := "hearth:published:auth"

@@ -43,6 +43,7 @@ type Relay struct {
 	db      *pg.DB
 	queue   redis.UniversalClient
 	client  *asynq.Client
+	life    int64 // of the queue, that the client has met
 	cache   *cache.Cache
 	tel     *telemetry.Telemetry
 	log     *slog.Logger
@@ -101,6 +102,10 @@ func (r *Relay) turn(ctx context.Context) (full bool, err error) {
 	life, err := r.repair(ctx)
 	if err != nil {
 		return false, errors.Join(err, r.dropAlone(ctx))
+	}
+	if life != r.life {
+		// asynq lists a queue once in a client's life; without that, staff see nothing of what is in it.
+		r.client, r.life = asynq.NewClientFromRedisClient(r.queue), life
 	}
 	rows, err := r.claim(ctx, claimWaiting)
 	if err != nil || len(rows) == 0 {
