@@ -274,6 +274,44 @@ func TestAQueueThatComesBackOlderLosesNothing(t *testing.T) {
 	p.settled(t, []uuid.UUID{first, second})
 }
 
+func TestAQueueThatComesBackOlderInTheMiddleOfATurnLosesNothing(t *testing.T) {
+	hanging, queue := privateRedis(t), testkit.Redis(t)
+	from, to := testkit.Config(t, events.Auth), testkit.Config(t, events.Billing)
+	from.CacheURL, from.QueueURL, to.QueueURL = hanging.URL(), queue, queue
+	p := runPair(t, from, to, nil)
+	user := p.register(t)
+	p.settled(t, []uuid.UUID{user})
+	// A turn that has seen the mark waits for the cache.
+	if err := syscall.Kill(hanging.PID(), syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	thaw := sync.OnceFunc(func() { _ = syscall.Kill(hanging.PID(), syscall.SIGCONT) })
+	defer thaw()
+	args := events.SessionsEnded.Args(t.Context(), events.Sessions{TokenHashes: []string{"00"}}, pgx.NamedArgs{})
+	if _, err := pg.Exec(t.Context(), p.producer.DB, events.Columns, args); err != nil {
+		t.Fatal(err)
+	}
+	testkit.Eventually(t, "the relay is in the middle of its turn", func() bool {
+		n, _, err := pg.Scalar[int](t.Context(), p.producer.DB, `SELECT count(*) FROM outbox WHERE claimed_until IS NOT NULL`, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n > 0
+	})
+	// Now the queue comes back without the first event, whose effect, say, was lost too.
+	if _, err := p.consumer.DB.Exec(t.Context(), `DELETE FROM effects`); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.consumer.DB.Exec(t.Context(), `DELETE FROM inbox`); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.producer.Queue.HSet(t.Context(), "hearth:published:auth", "seq", 0).Err(); err != nil {
+		t.Fatal(err)
+	}
+	thaw()
+	p.settled(t, []uuid.UUID{user})
+}
+
 func TestAnEventThatIsPublishedAgainIsRememberedAnew(t *testing.T) {
 	p := newPair(t, testkit.Redis(t), nil)
 	user := p.register(t)

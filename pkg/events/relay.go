@@ -99,11 +99,11 @@ func (r *Relay) Run(ctx context.Context) {
 
 // turn publishes one batch, and reports whether there may be more.
 func (r *Relay) turn(ctx context.Context) (full bool, err error) {
-	life, err := r.repair(ctx)
+	seen, err := r.repair(ctx)
 	if err != nil {
 		return false, errors.Join(err, r.dropAlone(ctx))
 	}
-	if life != r.life {
+	if life := seen.life; life != r.life {
 		// asynq lists a queue once in a client's life; without that, staff see nothing of what is in it.
 		r.client, r.life = asynq.NewClientFromRedisClient(r.queue), life
 	}
@@ -113,7 +113,7 @@ func (r *Relay) turn(ctx context.Context) (full bool, err error) {
 	}
 	dropped, dropErr := r.dropKeys(ctx, rows)
 	published, err := r.enqueue(ctx, rows)
-	if err := errors.Join(dropErr, err, r.settleInTime(ctx, rows, life, published, dropped)); err != nil {
+	if err := errors.Join(dropErr, err, r.settleInTime(ctx, rows, seen, published, dropped)); err != nil {
 		return false, err
 	}
 	return len(rows) == relayBatch, nil
@@ -128,7 +128,7 @@ func (r *Relay) dropAlone(ctx context.Context) error {
 			return err
 		}
 		dropped, err := r.dropKeys(ctx, rows)
-		if err := errors.Join(err, r.settleInTime(ctx, rows, 0, nil, dropped)); err != nil || len(rows) < relayBatch {
+		if err := errors.Join(err, r.settleInTime(ctx, rows, queueMark{}, nil, dropped)); err != nil || len(rows) < relayBatch {
 			return err
 		}
 	}
@@ -236,15 +236,15 @@ func (r *Relay) publish(ctx context.Context, row outboxRow) error {
 }
 
 // settleInTime settles also when a stop has cut the turn short: rows that stay claimed wait until their lease is over.
-func (r *Relay) settleInTime(ctx context.Context, rows []outboxRow, life int64, published, dropped []uuid.UUID) error {
+func (r *Relay) settleInTime(ctx context.Context, rows []outboxRow, seen queueMark, published, dropped []uuid.UUID) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTime)
 	defer cancel()
-	return r.settle(ctx, rows, life, published, dropped)
+	return r.settle(ctx, rows, seen, published, dropped)
 }
 
 // settle records what became of the claimed rows and moves the high-water mark. The mark follows the enqueues: whatever
 // state an append-only file is cut back to, everything up to the mark in it is in it too.
-func (r *Relay) settle(ctx context.Context, rows []outboxRow, life int64, published, dropped []uuid.UUID) error {
+func (r *Relay) settle(ctx context.Context, rows []outboxRow, seen queueMark, published, dropped []uuid.UUID) error {
 	ids := make([]uuid.UUID, len(rows))
 	for i := range rows {
 		ids[i] = rows[i].ID
@@ -258,24 +258,28 @@ func (r *Relay) settle(ctx context.Context, rows []outboxRow, life int64, publis
 				published_at = CASE WHEN id = ANY(@published::uuid[]) THEN coalesce(published_at, now()) ELSE published_at END
 			WHERE id = ANY(@ids::uuid[]) RETURNING published_seq)
 		SELECT max(published_seq) FROM settled`,
-		pgx.NamedArgs{"ids": ids, "published": published, "dropped": dropped, "life": life})
+		pgx.NamedArgs{"ids": ids, "published": published, "dropped": dropped, "life": seen.life})
 	if err != nil {
 		return fmt.Errorf("settle %d events: %w", len(rows), err)
 	}
 	if mark == nil || len(published) == 0 {
 		return nil
 	}
-	if err := raiseScript.Run(ctx, r.queue, []string{r.markKey()}, life, *mark).Err(); err != nil {
+	if err := raiseScript.Run(ctx, r.queue, []string{r.markKey()}, seen.life, *mark, seen.seq).Err(); err != nil {
 		return fmt.Errorf("raise the high-water mark: %w", err)
 	}
 	return nil
 }
 
 // The mark is a hash of the queue's life and the last event published in it. It is raised only within the life that the
-// events were put into: if the queue was emptied meanwhile, they are gone, and their rows say so by their life.
+// events were put into: if the queue was emptied meanwhile, they are gone, and their rows say so by their life. Nor is it
+// raised where it is behind what the turn saw at its beginning: an older queue came back meanwhile, whose mark must go on
+// saying what it lacks.
 var (
 	raiseScript = redis.NewScript(`
-if redis.call('HGET', KEYS[1], 'life') == ARGV[1] and tonumber(ARGV[2]) > tonumber(redis.call('HGET', KEYS[1], 'seq')) then
+if redis.call('HGET', KEYS[1], 'life') ~= ARGV[1] then return 0 end
+local seq = tonumber(redis.call('HGET', KEYS[1], 'seq'))
+if seq >= tonumber(ARGV[3]) and tonumber(ARGV[2]) > seq then
 	redis.call('HSET', KEYS[1], 'seq', ARGV[2])
 end
 return 0`)
@@ -286,6 +290,9 @@ return redis.call('HMGET', KEYS[1], 'life', 'seq')`)
 
 func (r *Relay) markKey() string { return "hearth:published:" + r.service }
 
+// queueMark is the mark as it stands in the queue.
+type queueMark struct{ life, seq int64 }
+
 type highWater struct {
 	Seq    *int64 // none: nothing is published yet
 	Oldest *int64 // life among the published
@@ -295,8 +302,8 @@ type highWater struct {
 
 // repair publishes again what the queue has forgotten: its mark is missing, or behind the database's, when Redis lost
 // everything or came back with an older file. Consumers that had an event already drop it by their inbox. It answers
-// the queue's present life.
-func (r *Relay) repair(ctx context.Context) (life int64, err error) {
+// the queue's present mark.
+func (r *Relay) repair(ctx context.Context) (seen queueMark, err error) {
 	ours, _, err := pg.One[highWater](ctx, r.db, `
 		SELECT (SELECT max(published_seq) FROM outbox WHERE published_seq IS NOT NULL) AS seq,
 			(SELECT min(published_life) FROM outbox WHERE published_life IS NOT NULL) AS oldest,
@@ -305,50 +312,50 @@ func (r *Relay) repair(ctx context.Context) (life int64, err error) {
 				FROM outbox WHERE published_at IS NULL OR dropped_at IS NULL
 				ORDER BY published_at IS NOT NULL, created_at LIMIT 1), 0) AS waited`, nil)
 	if err != nil {
-		return 0, fmt.Errorf("database's high-water mark: %w", err)
+		return seen, fmt.Errorf("database's high-water mark: %w", err)
 	}
 	r.waiting.Set(max(ours.Waited, 0))
-	life, mark, err := r.mark(ctx)
-	if err != nil {
-		return 0, err
+	if seen, err = r.mark(ctx); err != nil {
+		return seen, err
 	}
-	if ours.Seq == nil || (*ours.Oldest == life && *ours.Newest == life && mark >= *ours.Seq) {
-		return life, nil
+	if ours.Seq == nil || (*ours.Oldest == seen.life && *ours.Newest == seen.life && seen.seq >= *ours.Seq) {
+		return seen, nil
 	}
 	n, err := pg.Exec(ctx, r.db, `
 		UPDATE outbox SET published_at = NULL, published_seq = NULL, published_life = NULL, claimed_until = NULL
 		WHERE (published_life < @life OR published_life > @life OR published_seq > @mark) AND published_seq <= @ours`,
-		pgx.NamedArgs{"life": life, "mark": mark, "ours": *ours.Seq})
+		pgx.NamedArgs{"life": seen.life, "mark": seen.seq, "ours": *ours.Seq})
 	if err != nil {
-		return 0, fmt.Errorf("publish again: %w", err)
+		return seen, fmt.Errorf("publish again: %w", err)
 	}
 	r.log.WarnContext(ctx, "the queue may have lost events; they are published again", "events", n)
-	return life, nil
+	return seen, nil
 }
 
 // mark reads the queue's mark, and begins a new life where there is none.
-func (r *Relay) mark(ctx context.Context) (life, seq int64, err error) {
+func (r *Relay) mark(ctx context.Context) (seen queueMark, err error) {
 	ctx, cancel := context.WithTimeout(ctx, markTime)
 	defer cancel()
 	values, err := r.queue.HMGet(ctx, r.markKey(), "life", "seq").Result()
 	if err == nil && values[0] == nil {
 		var next int64
 		if next, _, err = pg.Scalar[int64](ctx, r.db, `SELECT nextval('outbox_lives')`, nil); err != nil {
-			return 0, 0, fmt.Errorf("begin the queue's life: %w", err)
+			return seen, fmt.Errorf("begin the queue's life: %w", err)
 		}
 		values, err = beginScript.Run(ctx, r.queue, []string{r.markKey()}, next).Slice()
 	}
 	if err != nil {
-		return 0, 0, fmt.Errorf("queue's high-water mark: %w", err)
+		return seen, fmt.Errorf("queue's high-water mark: %w", err)
 	}
 	lifeText, _ := values[0].(string)
 	seqText, _ := values[1].(string)
-	life, lifeErr := strconv.ParseInt(lifeText, 10, 64)
-	seq, seqErr := strconv.ParseInt(seqText, 10, 64)
+	var lifeErr, seqErr error
+	seen.life, lifeErr = strconv.ParseInt(lifeText, 10, 64)
+	seen.seq, seqErr = strconv.ParseInt(seqText, 10, 64)
 	if err := errors.Join(lifeErr, seqErr); err != nil {
-		return 0, 0, fmt.Errorf("queue's high-water mark: %w", err)
+		return seen, fmt.Errorf("queue's high-water mark: %w", err)
 	}
-	return life, seq, nil
+	return seen, nil
 }
 
 func (r *Relay) sweepOrSay(ctx context.Context) {
