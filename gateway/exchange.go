@@ -89,6 +89,7 @@ func (g *Gateway) finish(x *exchange) {
 	g.settleBody(x)
 	elapsed := time.Since(x.start)
 	response := x.c.Response()
+	response.SkipBody = x.method == http.MethodHead // the server looks at the request, which may have become a GET on its way
 	status := response.StatusCode()
 	h := &response.Header
 	h.SetNoDefaultContentType(true)

@@ -183,7 +183,6 @@ func (g *Gateway) forward(x *exchange) error {
 	if span.IsRecording() {
 		span.SetAttributes(attribute.Int("http.response.status_code", response.StatusCode()))
 	}
-	response.SkipBody = x.method == http.MethodHead
 	if x.oldHTTP {
 		response.SetConnectionClose()
 	}

@@ -157,6 +157,34 @@ func TestServiceThatIsGone(t *testing.T) {
 	testkit.Eventually(t, "the circuit closes", func() bool { return w.call(t, "GET", "/api/tasks/", token, nil).StatusCode == 200 })
 }
 
+func TestHeadOfAServiceThatIsGoneHasNoBody(t *testing.T) {
+	w := build(t, func(s *setup) { s.cfg.TaskURL = "http://127.0.0.1:9" })
+	token, _ := w.signIn("UTC")
+	conn, err := net.Dial("tcp", strings.TrimPrefix(w.url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+	reader := bufio.NewReader(conn)
+	for _, c := range []struct {
+		method, path string
+		status       int
+	}{{"HEAD", "/api/tasks/", 503}, {"GET", "/api/residences/", 200}} { // on the same connection
+		if _, err := io.WriteString(conn, c.method+" "+c.path+" HTTP/1.1\r\nHost: x\r\nAuthorization: Token "+token+"\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		resp, err := http.ReadResponse(reader, &http.Request{Method: c.method})
+		if err != nil {
+			t.Fatalf("%s: %v", c.method, err)
+		}
+		_, _ = io.Copy(io.Discard, resp.Body)
+		if resp.StatusCode != c.status {
+			t.Errorf("%s: %d", c.method, resp.StatusCode)
+		}
+	}
+}
+
 func TestErrorsOfAServiceDoNotOpenTheCircuit(t *testing.T) {
 	w := build(t)
 	token, _ := w.signIn("UTC")
