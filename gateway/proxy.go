@@ -217,6 +217,9 @@ func repeatable(h *fasthttp.RequestHeader, err error) bool {
 	if errors.Is(err, fasthttp.ErrTimeout) || errors.Is(err, fasthttp.ErrNoFreeConns) || errors.Is(err, fasthttp.ErrBodyTooLarge) {
 		return false
 	}
+	if len(h.Peek("If-Match")) > 0 {
+		return false // if the first was applied, the second would be refused as stale
+	}
 	return h.IsGet() || h.IsHead() || h.IsPut()
 }
 

@@ -66,11 +66,16 @@ func (r *rough) url() string { return "http://" + r.Addr().String() }
 const okay = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
 
 func TestConnectionThatBreaksBeforeTheAnswer(t *testing.T) {
-	for method, want := range map[string]struct {
+	for _, want := range []struct {
+		method   string
+		header   []string
 		status   int
 		requests int64
-	}{"GET": {200, 2}, "PUT": {200, 2}, "POST": {503, 1}, "PATCH": {503, 1}, "DELETE": {503, 1}} {
-		t.Run(method, func(t *testing.T) {
+	}{
+		{"GET", nil, 200, 2}, {"PUT", nil, 200, 2}, {"POST", nil, 503, 1}, {"PATCH", nil, 503, 1}, {"DELETE", nil, 503, 1},
+		{"PUT", []string{"If-Match", `"3"`}, 503, 1}, // the first may have been applied: the second would be stale
+	} {
+		t.Run(strings.Join(append([]string{want.method}, want.header...), " "), func(t *testing.T) {
 			s := newRough(t, func(n int64, conn net.Conn) {
 				if n > 1 {
 					_, _ = io.WriteString(conn, okay)
@@ -80,10 +85,10 @@ func TestConnectionThatBreaksBeforeTheAnswer(t *testing.T) {
 			w := build(t, func(x *setup) { x.cfg.TaskURL = s.url() })
 			token, _ := w.signIn("UTC")
 			path := "/api/tasks/x/"
-			if method == "POST" {
+			if want.method == "POST" {
 				path = "/api/tasks/"
 			}
-			a := w.want(t, want.status, method, path, token, "")
+			a := w.want(t, want.status, want.method, path, token, "", want.header...)
 			if s.requests.Load() != want.requests {
 				t.Errorf("sent %d times", s.requests.Load())
 			}
