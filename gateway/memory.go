@@ -126,7 +126,7 @@ func (m *memory) listen(ctx context.Context) {
 func (m *memory) subscribe(ctx context.Context, first bool) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	channel := m.rdb.Subscribe(ctx, cache.RevokedChannel)
+	channel := m.rdb.Subscribe(ctx, cache.RevokedChannel(m.rdb))
 	defer func() { _ = channel.Close() }()
 	context.AfterFunc(ctx, func() { _ = channel.Close() }) // a stop does not wait for the next message
 	if _, err := m.receive(ctx, channel); err != nil {

@@ -168,7 +168,7 @@ func TestUnreadableRevocationIsTakenForAll(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.want(t, 200, "GET", "/api/tasks/", token, nil)
-	if err := w.rdb.Publish(t.Context(), cache.RevokedChannel, "nonsense").Err(); err != nil {
+	if err := w.rdb.Publish(t.Context(), cache.RevokedChannel(w.rdb), "nonsense").Err(); err != nil {
 		t.Fatal(err)
 	}
 	testkit.Eventually(t, "the token is dead", func() bool { return w.call(t, "GET", "/api/tasks/", token, nil).StatusCode == 401 })

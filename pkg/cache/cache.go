@@ -29,8 +29,14 @@ import (
 // fillTime bounds a load that several requests wait for; it is also the life of a generation.
 const fillTime = 15 * time.Second
 
-// RevokedChannel announces, by its hash, every token that is no longer good.
-const RevokedChannel = "hearth:revoked"
+// RevokedChannel is where every token that is no longer good is announced, by its hash. Redis keeps its numbered
+// databases apart but not their channels, so the number is part of the name: an installation hears its own alone.
+func RevokedChannel(rdb redis.UniversalClient) string {
+	if single, ok := rdb.(*redis.Client); ok {
+		return fmt.Sprintf("hearth:revoked:%d", single.Options().DB)
+	}
+	return "hearth:revoked:0" // a cluster has one database
+}
 
 // Cache is a service's view of the cache Redis.
 type Cache struct {
@@ -207,7 +213,7 @@ func (c *Cache) drop(ctx context.Context, keys []string) error {
 	if err == nil && len(tokens) > 0 {
 		_, err = c.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
 			for _, hash := range tokens {
-				p.Publish(ctx, RevokedChannel, hash)
+				p.Publish(ctx, RevokedChannel(c.rdb), hash)
 			}
 			return nil
 		})

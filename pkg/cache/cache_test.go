@@ -419,31 +419,24 @@ func TestRevisionsChangeWithWhatAResidenceHolds(t *testing.T) {
 	}
 }
 
-func TestOnlyTokensAreAnnounced(t *testing.T) {
+func TestOnlyTokensAreAnnouncedAndToTheirOwnInstallation(t *testing.T) {
 	c, rdb := newCache(t, testkit.Redis(t))
-	announced := rdb.Subscribe(t.Context(), cache.RevokedChannel)
+	other, _ := newCache(t, testkit.Redis(t)) // another database of the same server
+	announced := rdb.Subscribe(t.Context(), cache.RevokedChannel(rdb))
 	defer func() { _ = announced.Close() }()
 	if _, err := announced.Receive(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	first, last := uuid.New(), uuid.New() // channels know no databases: other tests announce theirs here
+	first, last, theirs := uuid.New(), uuid.New(), uuid.New()
+	other.Drop(t.Context(), cache.TokenKey(theirs[:]))
 	c.Drop(t.Context(), cache.HomesKey(first), cache.TokenKey(first[:]), cache.RevisionKey(first), cache.TokenKey(last[:]))
-	var got []string
-	for want := hex.EncodeToString(last[:]); !slices.Contains(got, want); {
+	for _, want := range []uuid.UUID{first, last} {
 		m, err := announced.ReceiveTimeout(t.Context(), 10*time.Second)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if m, isMessage := m.(*redis.Message); isMessage {
-			got = append(got, m.Payload)
-		}
-	}
-	if !slices.Contains(got, hex.EncodeToString(first[:])) {
-		t.Errorf("announced %v", got)
-	}
-	for _, payload := range got {
-		if strings.Contains(payload, first.String()) {
-			t.Errorf("announced %s", payload)
+		if m, isMessage := m.(*redis.Message); !isMessage || m.Payload != hex.EncodeToString(want[:]) {
+			t.Errorf("announced %v, want %s", m, hex.EncodeToString(want[:]))
 		}
 	}
 }

@@ -523,7 +523,7 @@ func TestTheRelayDropsTheKeysOfAProducerThatDied(t *testing.T) {
 	if err != nil || value != "old" || redisCache.Exists(t.Context(), key).Val() != 1 {
 		t.Fatalf("loaded %q, %v", value, err)
 	}
-	revoked := redisCache.Subscribe(t.Context(), cache.RevokedChannel)
+	revoked := redisCache.Subscribe(t.Context(), cache.RevokedChannel(redisCache))
 	defer func() { _ = revoked.Close() }()
 	if _, err := revoked.Receive(t.Context()); err != nil {
 		t.Fatal(err)

@@ -222,7 +222,7 @@ func TestEndedAndChangedSessionsLeaveTheCaches(t *testing.T) {
 	}
 	rdb := redis.NewClient(options)
 	defer func() { _ = rdb.Close() }()
-	heard := rdb.Subscribe(t.Context(), cache.RevokedChannel)
+	heard := rdb.Subscribe(t.Context(), cache.RevokedChannel(rdb))
 	defer func() { _ = heard.Close() }()
 	if _, err := heard.Receive(t.Context()); err != nil { // subscribed
 		t.Fatal(err)
