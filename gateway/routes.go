@@ -115,6 +115,17 @@ func Table() []Route {
 		{post, "/api/tasks/{id}/unarchive/", task, user, write, small, quick},
 		{post, "/api/tasks/{id}/quick-complete/", task, user, write, small, quick},
 		{get, "/api/tasks/{id}/completions/", task, user, read, small, quick},
+		{post, "/api/tasks/preview/", task, user, read, small, quick},
+		{get, "/api/tasks/{id}/occurrences/", task, user, read, small, quick},
+		{post, "/api/tasks/{id}/skip/", task, user, write, small, quick},
+		{get, "/api/tasks/{id}/skips/", task, user, read, small, quick},
+		{del, "/api/tasks/{id}/skips/{skip_id}/", task, user, write, small, quick},
+		{post, "/api/tasks/{id}/pause/", task, user, write, small, quick},
+		{post, "/api/tasks/{id}/resume/", task, user, write, small, quick},
+		{post, "/api/tasks/by-residence/{residence_id}/pause/", task, user, bulk, small, quick},
+		{post, "/api/tasks/by-residence/{residence_id}/resume/", task, user, bulk, small, quick},
+		{post, "/api/tasks/{id}/checklist/{item_id}/check/", task, user, write, small, quick},
+		{post, "/api/tasks/{id}/checklist/{item_id}/uncheck/", task, user, write, small, quick},
 
 		// Completions.
 		{get, "/api/task-completions/", task, user, read, small, quick},

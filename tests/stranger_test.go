@@ -65,6 +65,7 @@ func (o things) idFor(path, parameter string) string {
 		{"/api/auth/sessions/", "id", "session"},
 		{"/api/residences/", "id", "residence"}, {"/api/residences/", "user_id", "user"},
 		{"/api/tasks/by-residence/", "residence_id", "residence"}, {"/api/tasks/", "id", "task"},
+		{"/api/tasks/", "item_id", "item"}, {"/api/tasks/", "skip_id", "skip"},
 		{"/api/task-completions/", "id", "completion"},
 		{"/api/contractors/by-residence/", "residence_id", "residence"}, {"/api/contractors/", "id", "contractor"},
 	} {
@@ -143,6 +144,16 @@ func (d document) body(o things, s schema, name string) any {
 	return strings.Repeat("a", max(s.MinLength, 1))
 }
 
+// chore adds a task that comes back, with a checklist of one item and an occurrence that was skipped.
+func (p *person) chore(house string) (task, item, skip string) {
+	p.t.Helper()
+	a := p.want(201, "POST", "/api/tasks/", map[string]any{
+		"residence_id": house, "title": "Sweep", "rrule": "FREQ=WEEKLY", "due_date": "2026-01-01", "checklist": []any{map[string]any{"title": "Ashes"}},
+	})
+	task = a.text("id")
+	return task, a.text("checklist.0.id"), p.want(201, "POST", "/api/tasks/"+task+"/skip/", nil).text("id")
+}
+
 // awaitNames waits until every service has heard who the people are: a name that comes late is a change, but nobody's doing.
 func awaitNames(t *testing.T, owner *person, owned things) {
 	t.Helper()
@@ -164,9 +175,9 @@ func TestStranger(t *testing.T) {
 	d := w.document(t)
 	owner, stranger := w.join(t, "Owner"), w.join(t, "Stranger")
 	house := owner.home("Maple Street")
-	task := owner.task(house, "Sweep", nil)
+	task, item, skip := owner.chore(house)
 	owned := things{
-		"residence": house, "task": task, "user": owner.ID,
+		"residence": house, "task": task, "item": item, "skip": skip, "user": owner.ID,
 		"completion": owner.want(201, "POST", "/api/task-completions/", map[string]any{"task_id": owner.task(house, "Done", nil)}).text("id"),
 		"contractor": owner.want(201, "POST", "/api/contractors/", map[string]any{"name": "Rosa"}).text("id"),
 		"session":    owner.want(200, "GET", "/api/auth/sessions/", nil).text("items.0.id"),
@@ -265,8 +276,9 @@ func TestViewerChangesNothing(t *testing.T) {
 	house := owner.home("Birch Lane")
 	owner.invite(viewer, house)
 	owner.want(200, "PATCH", "/api/residences/"+house+"/users/"+viewer.ID+"/", map[string]any{"role": "viewer"})
+	task, item, skip := owner.chore(house)
 	owned := things{
-		"residence": house, "task": owner.task(house, "Sweep", nil), "user": owner.ID, "session": uuid.NewString(),
+		"residence": house, "task": task, "item": item, "skip": skip, "user": owner.ID, "session": uuid.NewString(),
 		"completion": owner.want(201, "POST", "/api/task-completions/", map[string]any{"task_id": owner.task(house, "Done", nil)}).text("id"),
 		"contractor": owner.want(201, "POST", "/api/contractors/", map[string]any{"name": "Rosa", "residence_id": house}).text("id"),
 	}

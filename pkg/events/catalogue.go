@@ -110,9 +110,10 @@ var ResidenceCreated = Event[Home]{
 	Name: "residence.created", Producer: Residence, Consumers: []string{Notification}, Keys: homeKeys,
 }
 
-// ResidenceChanged: its name, zone, currency, address or owner.
+// ResidenceChanged: its name, zone, currency, address or owner. Task derives due dates anew: the zone says on which day
+// something was done.
 var ResidenceChanged = Event[Home]{
-	Name: "residence.changed", Producer: Residence, Keys: homeKeys,
+	Name: "residence.changed", Producer: Residence, Consumers: []string{Task}, Keys: homeKeys,
 }
 
 // ResidenceDeleted: everything that it holds is to go, in every service.
@@ -182,6 +183,8 @@ type Completion struct {
 	Task        TaskRef   `json:"task"`
 	CompletedBy uuid.UUID `json:"completed_by_id"`
 	CompletedAt string    `json:"completed_at"`
+	// UploadIDs are the photos that the completion has now.
+	UploadIDs []uuid.UUID `json:"upload_ids"`
 }
 
 func completionKeys(c Completion) []string { return taskKeys(c.Task) }

@@ -70,7 +70,7 @@ func (t Task) column(today day.Day, threshold int) int {
 	switch {
 	case t.IsCancelled:
 		return cancelled
-	case t.Done():
+	case t.IsDone:
 		return completed
 	case t.InProgress:
 		return inProgress

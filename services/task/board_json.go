@@ -174,7 +174,20 @@ func (j *jsonWriter) card(t *BoardTask) {
 	j.instant(t.CreatedAt)
 	j.name("updated_at")
 	j.instant(t.UpdatedAt)
-	j.raw(`,"completions":[`)
+	j.flag("is_done", t.IsDone)
+	member(j, "paused_from", t.PausedFrom, j.day)
+	member(j, "paused_until", t.PausedUntil, j.day)
+	member(j, "end_date", t.EndDate, j.day)
+	member(j, "max_occurrences", t.MaxOccurrences, j.int)
+	j.checklist(t.Checklist)
+	j.name("rotation")
+	j.text(t.Rotation)
+	j.raw(`,"rotation_member_ids":[`)
+	for i, id := range t.RotationMemberIDs {
+		j.comma(i)
+		j.id(id)
+	}
+	j.raw(`],"completions":[`)
 	for i, c := range t.Completions {
 		j.comma(i)
 		j.raw(`{"id":`)
@@ -186,4 +199,20 @@ func (j *jsonWriter) card(t *BoardTask) {
 		j.raw("}")
 	}
 	j.raw("]}")
+}
+
+func (j *jsonWriter) checklist(items []ChecklistItem) {
+	j.raw(`,"checklist":[`)
+	for i, item := range items {
+		j.comma(i)
+		j.raw(`{"id":`)
+		j.id(item.ID)
+		j.name("title")
+		j.text(item.Title)
+		j.flag("is_done", item.IsDone)
+		member(j, "done_by_id", item.DoneByID, j.id)
+		member(j, "done_at", item.DoneAt, j.instant)
+		j.raw("}")
+	}
+	j.raw("]")
 }

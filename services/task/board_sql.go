@@ -62,7 +62,8 @@ func scanBoardTask(rows pgx.Rows) (BoardTask, error) {
 		&t.CustomIntervalDays, &t.RRule, &t.RescheduleFrom, &t.SeasonStart, &t.SeasonEnd, &t.DueDate, &t.NextDueDate,
 		&t.InProgress, &t.IsCancelled, &t.IsArchived, &t.AssignedToID, &t.AssignedToName,
 		&t.ContractorID, &t.EstimatedCost, &t.ActualCost, &t.LastCompletedAt, &t.CompletionCount, &t.CreatedByID,
-		&t.Version, &t.CreatedAt, &t.UpdatedAt, &ids, &at)
+		&t.Version, &t.CreatedAt, &t.UpdatedAt,
+		&t.IsDone, &t.PausedFrom, &t.PausedUntil, &t.EndDate, &t.MaxOccurrences, &t.Checklist, &t.Rotation, &t.RotationMemberIDs, &ids, &at)
 	if err != nil {
 		return b, fmt.Errorf("task of a board: %w", err)
 	}

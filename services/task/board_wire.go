@@ -2,6 +2,7 @@ package task
 
 import (
 	"encoding/binary"
+	"encoding/json"
 	"time"
 
 	"github.com/google/uuid"
@@ -41,6 +42,15 @@ func wireMoney(b []byte) money.Amount { return money.Amount(binary.BigEndian.Uin
 
 // wireDay: days since 2000.
 func wireDay(b []byte) day.Day { return day.Of(2000, time.January, 1+wireInt(b)) }
+
+// wireChecklist: JSON, which comes as text beside columns in binary. Most tasks have none, and are spared the decoding.
+func wireChecklist(b []byte) []ChecklistItem {
+	items := []ChecklistItem{}
+	if len(b) > len("[]") {
+		_ = json.Unmarshal(b, &items) // the column is written from the same type
+	}
+	return items
+}
 
 // epoch2000 is where PostgreSQL counts from, in Unix microseconds.
 var epoch2000 = time.Date(2000, time.January, 1, 0, 0, 0, 0, time.UTC).UnixMicro()
@@ -85,6 +95,10 @@ func (w *wire) boardTask() BoardTask {
 	t.EstimatedCost, t.ActualCost = opt(w, wireMoney), opt(w, wireMoney)
 	t.LastCompletedAt, t.CompletionCount, t.CreatedByID = opt(w, wireInstant), wireInt(w.next()), wireID(w.next())
 	t.Version, t.CreatedAt, t.UpdatedAt = wireInt(w.next()), wireInstant(w.next()), wireInstant(w.next())
+	t.IsDone, t.PausedFrom, t.PausedUntil = wireBool(w.next()), opt(w, wireDay), opt(w, wireDay)
+	t.EndDate, t.MaxOccurrences, t.Checklist, t.Rotation = opt(w, wireDay), opt(w, wireInt), wireChecklist(w.next()), wireText(w.next())
+	t.RotationMemberIDs = []uuid.UUID{}
+	w.each(func(_, _ int, id []byte) { t.RotationMemberIDs = append(t.RotationMemberIDs, wireID(id)) })
 	b.Completions = []BoardCompletion{}
 	w.each(func(i, n int, id []byte) {
 		if i == 0 {

@@ -66,6 +66,7 @@ const recently = 10
 type doing struct {
 	id uuid.UUID
 	at time.Time
+	by uuid.UUID
 }
 
 // series is a task as it stands with its log, oldest first.
@@ -77,7 +78,7 @@ type series struct {
 func (r seriesRow) series() series {
 	log := make([]doing, len(r.DoneIDs))
 	for i := range log {
-		log[i] = doing{r.DoneIDs[i], r.DoneAt[i]}
+		log[i] = doing{r.DoneIDs[i], r.DoneAt[i], r.DoneBy[i]}
 	}
 	return series{r, log}
 }
@@ -96,6 +97,8 @@ func (s series) without(id uuid.UUID) []doing {
 // derived is what a task's row says of its log.
 type derived struct {
 	next      *day.Day
+	over      bool
+	assignee  *uuid.UUID
 	lastAt    *time.Time
 	count     int
 	recentIDs []uuid.UUID
@@ -104,12 +107,16 @@ type derived struct {
 
 // derive replays the log.
 func (s series) derive(homes []access.Home, log []doing) derived {
-	d := derived{count: len(log), recentIDs: []uuid.UUID{}, recentAt: []time.Time{}}
+	d := derived{count: len(log), recentIDs: []uuid.UUID{}, recentAt: []time.Time{}, assignee: s.AssignedToID}
 	at := make([]time.Time, len(log))
 	for i := range log {
 		at[i] = log[i].at
 	}
-	d.next = s.nextAfter(homes, at)
+	due := s.replay(homes, at, s.SkippedOn)
+	d.next, d.over = dayOrNil(due.Day), due.Over
+	if s.Rotation != noRotation && !due.Over {
+		d.assignee = turnOf(s.ID, s.Rotation, s.RotationMemberIDs, log)
+	}
 	for _, entry := range slices.Backward(log) {
 		if d.lastAt == nil {
 			d.lastAt = &entry.at
@@ -124,7 +131,7 @@ func (s series) derive(homes []access.Home, log []doing) derived {
 
 // after is the task once d stands in its row.
 func (d derived) after(t Task) Task {
-	t.NextDueDate, t.LastCompletedAt, t.CompletionCount = d.next, d.lastAt, d.count
+	t.NextDueDate, t.IsDone, t.AssignedToID, t.LastCompletedAt, t.CompletionCount = d.next, d.over, d.assignee, d.lastAt, d.count
 	t.Version++
 	return t
 }
@@ -142,7 +149,7 @@ func (s *Service) Complete(ctx context.Context, actor identity.Actor, task uuid.
 		return Completion{}, false, err
 	}
 	c := completing{fields: in, actor: actor, now: now}
-	c.doing.at = now.UTC().Truncate(time.Microsecond)
+	c.doing.at, c.doing.by = now.UTC().Truncate(time.Microsecond), actor.UserID
 	if c.doing.id, err = idOrNew(id, "body"); err != nil {
 		return Completion{}, false, err
 	}
@@ -262,7 +269,7 @@ func (s *Service) rewrite(ctx context.Context, actor identity.Actor, id uuid.UUI
 			return Completion{}, refusedField("body", "contractor_id")
 		}
 		log := row.series()
-		c.doing, c.completedBy = doing{id, *row.TakenAt}, *row.TakenBy
+		c.doing = doing{id, *row.TakenAt, *row.TakenBy}
 		var out Completion
 		var applied bool
 		if in == nil {

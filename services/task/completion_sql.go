@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"hearth.internal/pkg/access"
+	"hearth.internal/pkg/day"
 	"hearth.internal/pkg/events"
 	"hearth.internal/pkg/identity"
 	"hearth.internal/pkg/pg"
@@ -33,27 +34,34 @@ type seriesQuery struct {
 type seriesRow struct {
 	Task
 	ruleRow
+	DoneAt       []time.Time // oldest first
 	DoneIDs      []uuid.UUID // as DoneAt
-	TakenBy      *uuid.UUID  // whose completion has the id; nil: nobody's
+	DoneBy       []uuid.UUID // as DoneAt
+	SkippedOn    []day.Day
+	TakenBy      *uuid.UUID // whose completion has the id; nil: nobody's
 	TakenAt      *time.Time
 	TakenVersion *int
 	ContractorOK bool
 }
 
+// logColumns are what became of a task t, which theLog joins.
+const logColumns = `coalesce(log.done_at, '{}') AS done_at, coalesce(log.done_ids, '{}') AS done_ids, coalesce(log.done_by, '{}') AS done_by,
+	ARRAY(SELECT k.occurrence FROM task_skips k WHERE k.task_id = t.id) AS skipped_on`
+
+const theLog = ` CROSS JOIN LATERAL (
+		SELECT array_agg(c.completed_at ORDER BY c.completed_at, c.id) AS done_at, array_agg(c.id ORDER BY c.completed_at, c.id) AS done_ids,
+			array_agg(c.completed_by_id ORDER BY c.completed_at, c.id) AS done_by
+		FROM completions c WHERE c.task_id = t.id) log`
+
 // The task is given by its id, or found by the completion's.
 const seriesSQL = `
 SELECT ` + taskColumns + `, ` + ruleColumns + `,
-	coalesce(log.done_at, '{}') AS done_at, coalesce(log.done_ids, '{}') AS done_ids,
+	` + logColumns + `,
 	taken.completed_by_id AS taken_by, taken.completed_at AS taken_at, taken.version AS taken_version,
 	@contractor::uuid IS NULL OR (taken.task_id = t.id AND taken.contractor_id = @contractor::uuid) IS TRUE OR EXISTS (
 		SELECT FROM contractors k WHERE k.id = @contractor::uuid AND ` + visibleContractor + `) AS contractor_ok
-FROM tasks` + withAssignee + `
-	CROSS JOIN LATERAL (SELECT t.residence_id, t.due_date, t.reschedule_from, t.custom_interval_days) w
-	LEFT JOIN task_frequencies f ON f.id = t.frequency_id
+FROM tasks` + withAssignee + theRule + theLog + `
 	LEFT JOIN completions taken ON taken.id = @completion::uuid
-	CROSS JOIN LATERAL (
-		SELECT array_agg(c.completed_at ORDER BY c.completed_at, c.id) AS done_at, array_agg(c.id ORDER BY c.completed_at, c.id) AS done_ids
-		FROM completions c WHERE c.task_id = t.id) log
 WHERE t.id = coalesce(@task::uuid, (SELECT c.task_id FROM completions c WHERE c.id = @completion::uuid)) AND t.residence_id = ANY(@mine::uuid[])`
 
 func readSeries(ctx context.Context, q pg.Querier, query seriesQuery) (seriesRow, bool, error) {
@@ -69,20 +77,17 @@ func readSeries(ctx context.Context, q pg.Querier, query seriesQuery) (seriesRow
 // completing is a change of a task's log: the entry, and the task as it will stand.
 type completing struct {
 	doing
-	completedBy uuid.UUID // of an entry that is there already
-	fields      CompletionFields
-	actor       identity.Actor
-	now         time.Time
+	fields CompletionFields
+	actor  identity.Actor
+	now    time.Time
 	derived
 	task Task
 }
 
 func (c completing) event() events.Completion {
-	by := c.completedBy
-	if by == uuid.Nil {
-		by = c.actor.UserID
+	return events.Completion{
+		ID: c.id, Task: c.task.ref(c.actor), CompletedBy: c.by, CompletedAt: c.at.Format(time.RFC3339Nano), UploadIDs: c.fields.UploadIDs,
 	}
-	return events.Completion{ID: c.id, Task: c.task.ref(c.actor), CompletedBy: by, CompletedAt: c.at.Format(time.RFC3339Nano)}
 }
 
 func (c completing) args() pgx.NamedArgs {
@@ -91,7 +96,7 @@ func (c completing) args() pgx.NamedArgs {
 		uploads = []uuid.UUID{}
 	}
 	return pgx.NamedArgs{
-		"task": c.task.ID, "seen": c.task.Version - 1, "next": c.next, "last_at": c.lastAt, "count": c.count,
+		"task": c.task.ID, "seen": c.task.Version - 1, "next": c.next, "over": c.over, "assignee": c.assignee, "last_at": c.lastAt, "count": c.count,
 		"recent_ids": c.recentIDs, "recent_at": c.recentAt, "id": c.id, "at": c.at, "by": c.actor.UserID, "notes": c.fields.Notes,
 		"cost": c.fields.ActualCost, "rating": c.fields.Rating, "contractor": c.fields.ContractorID, "uploads": uploads, "now": c.now,
 	}
@@ -101,10 +106,11 @@ func (c completing) args() pgx.NamedArgs {
 const replayed = `
 changed AS (
 	UPDATE tasks t SET next_due_date = @next::date, last_completed_at = @last_at::timestamptz, completion_count = @count::int,
-		recent_ids = @recent_ids::uuid[], recent_at = @recent_at::timestamptz[], version = t.version + 1, updated_at = @now::timestamptz`
+		recent_ids = @recent_ids::uuid[], recent_at = @recent_at::timestamptz[], is_done = @over::boolean, assigned_to_id = @assignee::uuid, version = t.version + 1, updated_at = @now::timestamptz`
 
 const completeSQL = `
-WITH` + replayed + `, in_progress = false
+WITH` + replayed + `, in_progress = false,
+		checklist = CASE WHEN @over::boolean THEN t.checklist ELSE ` + openAgain + ` END
 	WHERE t.id = @task::uuid AND t.version = @seen::int AND NOT EXISTS (SELECT FROM completions c WHERE c.id = @id::uuid)
 	RETURNING t.id, t.residence_id),
 written AS (

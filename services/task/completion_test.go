@@ -322,9 +322,9 @@ func TestTheRowIsAlwaysWhatTheLogSays(t *testing.T) {
 			days = append(days, day.In(at, berlin))
 		}
 		got := h.read(t, mine.ID)
-		if got.CompletionCount != len(log) || due(got) != rule.Next(days).String() || (len(done) > 0) != (got.LastCompletedAt != nil) ||
+		if got.CompletionCount != len(log) || due(got) != rule.Next(recur.Log{Done: days}).Day.String() || (len(done) > 0) != (got.LastCompletedAt != nil) ||
 			len(done) > 0 && !got.LastCompletedAt.Equal(done[len(done)-1]) {
-			t.Fatalf("the log says %d, due %s; the row %+v, due %s", len(log), rule.Next(days), got, due(got))
+			t.Fatalf("the log says %d, due %s; the row %+v, due %s", len(log), rule.Next(recur.Log{Done: days}).Day, got, due(got))
 		}
 		card := cards(t, h.owner.Want(200, "GET", "/api/tasks/", nil))[0]
 		slices.Reverse(done)

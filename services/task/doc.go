@@ -1,17 +1,19 @@
 // Package task is the service that owns what is to be done in a home: tasks, their completions, contractors, and the
 // lookup tables of these.
 //
-// Tables: tasks, completions, contractors, contractor_favorites, task_categories, task_priorities, task_frequencies,
-// contractor_specialties; people is a projection of auth's users, gone_residences marks what was deleted of late.
+// Tables: tasks, completions, task_skips, contractors, contractor_favorites, task_categories, task_priorities, task_frequencies,
+// contractor_specialties; people is a projection of auth's users, gone_residences and
+// gone_members mark what was deleted and who left of late.
 //
 // Events out: task.created, task.changed, task.deleted, task.completed, task.completion_changed, contractor.changed.
-// Events in: user.registered and user.changed (people), residence.deleted (erase what it holds),
-// residence.members_changed (who is gone is assigned to nothing).
+// Events in: user.registered and user.changed (people), residence.changed (its zone says on which day something was done),
+// residence.deleted (erase what it holds), residence.members_changed (who is gone is assigned to nothing).
 //
 // Calls residence for who sees which residence, where the cache does not know. Internal operations: counts by residence
 // for residence, lookups for the gateway.
 //
 // The hot path is the board: the residence ids and the ETag come from Redis, the tasks from one statement on one table.
-// For that a task's row carries what is derived from its completions: next due date, count, and the newest ten. They
-// are derived by replaying the completions (package recur), and written only over the version that was replayed.
+// For that a task's row carries what is derived from its log of completions and skips: next due date, whether it is done,
+// whose turn it is, count, and the newest ten. They are derived by replaying the log (package recur), and written only
+// over the version that was replayed.
 package task

@@ -17,10 +17,14 @@ import (
 
 // listen says what the service does about each event that it hears of.
 func (s *Service) listen() {
-	people.Listen(s.Consumer, s.renameOnBoards)                                           // user.registered, user.changed
-	events.On(s.Consumer, events.ResidenceDeleted, s.eraseResidence)                      // residence.deleted
-	events.On(s.Consumer, events.MembersChanged, s.unassignWhoIsGone, s.refreshResidence) // residence.members_changed
+	people.Listen(s.Consumer, s.renameOnBoards)                                              // user.registered, user.changed
+	events.On(s.Consumer, events.ResidenceDeleted, s.eraseResidence)                         // residence.deleted
+	events.On(s.Consumer, events.ResidenceChanged, nothing[events.Home], s.restateResidence) // residence.changed
+	events.On(s.Consumer, events.MembersChanged, s.noteMember, s.refreshResidence)           // residence.members_changed
 }
+
+// nothing is the effect of an event of which everything is done after its commit, and may be done again.
+func nothing[P any](context.Context, pgx.Tx, events.Received[P]) error { return nil }
 
 // renameOnBoards makes the boards that show the person be made again.
 func (s *Service) renameOnBoards(ctx context.Context, u events.User) error {
@@ -35,23 +39,41 @@ func (s *Service) renameOnBoards(ctx context.Context, u events.User) error {
 	return s.Cache.DropForSure(ctx, keys...)
 }
 
-const unassignSQL = `
-WITH changed AS (
-	UPDATE tasks t SET assigned_to_id = NULL, version = t.version + 1, updated_at = @now::timestamptz
-	WHERE t.residence_id = @residence::uuid AND t.assigned_to_id = @user::uuid AND NOT ` + done + `
-	RETURNING t.*),
-event AS (
+// goneFrom takes the task t from somebody who is gone: off the task, which goes to the next in its rotation if it has
+// one, and out of the rotation.
+const goneFrom = `
+	UPDATE tasks t SET version = t.version + 1, updated_at = @now::timestamptz, rotation_member_ids = r.ids, rotation = CASE WHEN r.ids = '{}' THEN 'none' ELSE t.rotation END,
+		assigned_to_id = CASE WHEN t.assigned_to_id = g.user_id THEN r.left_over[1] ELSE t.assigned_to_id END
+	FROM goners g CROSS JOIN LATERAL (SELECT t0.id, array_remove(t0.rotation_member_ids, g.user_id) AS left_over FROM tasks t0
+			WHERE t0.residence_id = g.residence_id AND NOT t0.is_done AND (t0.assigned_to_id = g.user_id OR g.user_id = ANY(t0.rotation_member_ids))) x
+		CROSS JOIN LATERAL (SELECT x.left_over, CASE WHEN cardinality(x.left_over) < 2 THEN '{}' ELSE x.left_over END AS ids) r
+	WHERE t.id = x.id RETURNING t.*`
+
+const unassignedEvents = `
 	INSERT INTO outbox (id, name, payload, trace)
-	SELECT gen_random_uuid(), @event_name, @event_payload::jsonb || ` + refMembers + `, @event_trace FROM changed t)
+	SELECT gen_random_uuid(), @event_name, @event_payload::jsonb || ` + refMembers + `, @event_trace FROM changed t`
+
+const unassignSQL = `
+WITH goners AS (
+	INSERT INTO gone_members (residence_id, user_id, gone_at) VALUES (@residence::uuid, @user::uuid, @now::timestamptz)
+	ON CONFLICT (residence_id, user_id) DO UPDATE SET gone_at = excluded.gone_at RETURNING residence_id, user_id),
+changed AS (` + goneFrom + `),
+event AS (` + unassignedEvents + `)
 SELECT count(*) FROM changed`
 
-// unassignWhoIsGone takes what is still to do from somebody who has left the residence or was removed. What they have
-// done stays theirs.
-func (s *Service) unassignWhoIsGone(ctx context.Context, tx pgx.Tx, e events.Received[events.Membership]) error {
-	if !gone(e.Payload) {
-		return nil
+const cameBackSQL = `DELETE FROM gone_members WHERE residence_id = @residence::uuid AND user_id = @user::uuid`
+
+// noteMember takes what is still to do from somebody who has left the residence or was removed. What they have done
+// stays theirs.
+func (s *Service) noteMember(ctx context.Context, tx pgx.Tx, e events.Received[events.Membership]) error {
+	switch {
+	case gone(e.Payload):
+		return unassign(ctx, tx, e.Payload, s.Clock.Now())
+	case e.Payload.Change == "joined":
+		_, err := pg.Exec(ctx, tx, cameBackSQL, pgx.NamedArgs{"residence": e.Payload.ResidenceID, "user": e.Payload.UserID})
+		return err
 	}
-	return unassign(ctx, tx, e.Payload, s.Clock.Now())
+	return nil
 }
 
 func gone(m events.Membership) bool { return m.Change == "left" || m.Change == "removed" }

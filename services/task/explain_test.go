@@ -25,6 +25,8 @@ INSERT INTO completions (id, task_id, residence_id, completed_at, completed_by_i
 SELECT gen_random_uuid(), id, residence_id, now() - make_interval(days => k), created_by_id, now(), now() FROM tasks, generate_series(1, 3) k WHERE completion_count > 0;
 INSERT INTO people (user_id, email, username, first_name, last_name, timezone, locale, version)
 SELECT md5('person' || r)::uuid, r || '@example.com', 'u' || r, 'First', 'Last', 'UTC', 'en', 1 FROM generate_series(1, 5000) r;
+INSERT INTO task_skips (id, task_id, occurrence, skipped_by_id, skipped_at)
+SELECT gen_random_uuid(), id, date '2026-02-01' + k, created_by_id, now() FROM tasks, generate_series(1, 2) k WHERE completion_count > 0;
 INSERT INTO contractor_favorites (user_id, contractor_id)
 SELECT created_by_id, id FROM contractors WHERE name IN ('c1', 'c2', 'c3', 'c4');
 INSERT INTO contractors (id, created_by_id, name, created_at, updated_at) SELECT gen_random_uuid(), md5('person' || r)::uuid, 'p', now(), now() FROM generate_series(1, 500) r;
@@ -60,7 +62,10 @@ func TestHotStatementsScanNoTable(t *testing.T) {
 		"need_cancelled": false, "need_archived": nil, "need_done": nil, "set_in_progress": nil, "set_cancelled": true, "set_archived": nil,
 		"last_at": nil, "count": 1, "recent_ids": []uuid.UUID{}, "recent_at": []string{}, "at": "2026-03-10T12:00:00Z", "by": person, "notes": nil,
 		"cost": nil, "rating": nil, "uploads": []uuid.UUID{}, "row": `{"name":"x"}`, "residence": nil, "specialty": nil, "favorites": false, "after_name": nil, "after_id": nil,
-		"user": person,
+		"user": person, "over": false, "anchor": nil, "rotation_homes": homes, "assignee": nil, "skip": uuid.New(), "occurrence": "2026-03-10",
+		"reason": nil, "item": uuid.NewString(), "done": true, "ids": []uuid.UUID{task}, "paused_from": []*string{nil}, "paused_until": []*string{nil},
+		"seens": []int{1}, "nexts": []*string{nil}, "overs": []bool{false},
+		"since": "2026-03-10T12:00:00Z",
 	}
 	insert := map[string]any{"id": uuid.New(), "event_id": uuid.New(), "residence_id": homes[0], "title": "x", "reschedule_from": "due_date",
 		"created_by_id": person, "created_at": "2026-03-10T12:00:00Z", "updated_at": "2026-03-10T12:00:00Z"}
@@ -70,6 +75,8 @@ func TestHotStatementsScanNoTable(t *testing.T) {
 		"completions": completionsSQL, "completions of a task": completionsOfSQL, "completion": completionSQL, "insert": insertTasksSQL,
 		"contractors": contractorsSQL, "contractor": contractorSQL, "change contractor": changeContractorSQL, "delete contractor": deleteContractorSQL,
 		"favourite": toggleFavoriteSQL, "tasks of a contractor": tasksOfContractorSQL,
+		"skip": skipSQL, "unskip": unskipSQL, "skip by id": skipByIDSQL, "skips of a task": skipsOfSQL, "tick": tickSQL, "series in a residence": seriesInSQL,
+		"restate": restateSQL, "unassign": unassignSQL, "unassign late": unassignLateSQL,
 		"erase tasks": eraseTasksSQL, "erase contractors": eraseContractorsSQL,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -86,7 +93,7 @@ func TestHotStatementsScanNoTable(t *testing.T) {
 			}
 			for _, table := range scanned(t, db, statement, with) {
 				switch table {
-				case "people", "tasks", "completions", "contractors", "contractor_favorites":
+				case "people", "tasks", "completions", "contractors", "contractor_favorites", "task_skips":
 					t.Errorf("scans %s", table)
 				}
 			}

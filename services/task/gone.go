@@ -12,6 +12,16 @@ import (
 	"hearth.internal/pkg/pg"
 )
 
+// Somebody may be assigned to a task just as they leave: who sees what is cached for five minutes at the most.
+const assignedLate = 10 * time.Minute
+
+const unassignLateSQL = `
+WITH goners AS (SELECT residence_id, user_id FROM gone_members WHERE gone_at > @since::timestamptz),
+forgotten AS (DELETE FROM gone_members WHERE gone_at <= @since::timestamptz),
+changed AS (` + goneFrom + `),
+event AS (` + unassignedEvents + `)
+SELECT count(*) FROM changed`
+
 // A task that somebody is just adding while its residence is being deleted can commit after everything was erased. Who
 // sees what is cached for five minutes at the most, so looking again for a day is more than enough.
 const (
@@ -51,9 +61,13 @@ func eraseLate(ctx context.Context, d *boot.Deps) error {
 }
 
 func eraseLateOnce(ctx context.Context, d *boot.Deps) error {
-	_, err := pg.Exec(ctx, d.DB, eraseLateSQL, pgx.NamedArgs{"since": d.Clock.Now().Add(-goneFor)})
-	if err != nil {
+	now := d.Clock.Now()
+	if _, err := pg.Exec(ctx, d.DB, eraseLateSQL, pgx.NamedArgs{"since": now.Add(-goneFor)}); err != nil {
 		return fmt.Errorf("erase what came late: %w", err)
+	}
+	args := events.TaskChanged.Args(ctx, events.TaskRef{}, pgx.NamedArgs{"since": now.Add(-assignedLate), "now": now})
+	if _, _, err := pg.Scalar[int](ctx, d.DB, unassignLateSQL, args); err != nil {
+		return fmt.Errorf("unassign who left meanwhile: %w", err)
 	}
 	return nil
 }

@@ -57,7 +57,7 @@ func (m move) refuse(t Task) error {
 	}{
 		{m.needs.cancelled, t.IsCancelled, "it is cancelled", "it is not cancelled"},
 		{m.needs.archived, t.IsArchived, "it is archived", "it is not archived"},
-		{m.needs.done, t.Done(), "it is done", "it is not done"},
+		{m.needs.done, t.IsDone, "it is done", "it is not done"},
 	} {
 		if state.need == nil || *state.need == state.is {
 			continue

@@ -2,9 +2,9 @@ package task
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -15,7 +15,7 @@ import (
 	"hearth.internal/pkg/events"
 	"hearth.internal/pkg/identity"
 	"hearth.internal/pkg/money"
-	"hearth.internal/pkg/patch"
+	"hearth.internal/pkg/roundtrip"
 )
 
 // tries is how often a write that found the task changed under it looks again.
@@ -33,8 +33,8 @@ type Task struct {
 	CustomIntervalDays *int          `json:"custom_interval_days" doc:"Of the custom frequency"`
 	RRule              *string       `json:"rrule"`
 	RescheduleFrom     string        `json:"reschedule_from" enum:"due_date,completion"`
-	SeasonStart        *string       `json:"season_start"`
-	SeasonEnd          *string       `json:"season_end"`
+	SeasonStart        *string       `json:"season_start" doc:"MM-DD"`
+	SeasonEnd          *string       `json:"season_end" doc:"MM-DD"`
 	DueDate            *day.Day      `json:"due_date" nullable:"true" doc:"The first due date"`
 	NextDueDate        *day.Day      `json:"next_due_date" nullable:"true" doc:"When it is due now, by what has been completed"`
 	InProgress         bool          `json:"in_progress"`
@@ -51,13 +51,19 @@ type Task struct {
 	Version            int           `json:"version"`
 	CreatedAt          time.Time     `json:"created_at"`
 	UpdatedAt          time.Time     `json:"updated_at"`
+
+	IsDone            bool            `json:"is_done" doc:"It was done and does not come back"`
+	PausedFrom        *day.Day        `json:"paused_from" nullable:"true"`
+	PausedUntil       *day.Day        `json:"paused_until" nullable:"true" doc:"The last day of the pause; null with a paused_from: until further notice"`
+	EndDate           *day.Day        `json:"end_date" nullable:"true"`
+	MaxOccurrences    *int            `json:"max_occurrences"`
+	Checklist         []ChecklistItem `json:"checklist" nullable:"false"`
+	Rotation          string          `json:"rotation" enum:"none,round_robin,fewest_done,random"`
+	RotationMemberIDs []uuid.UUID     `json:"rotation_member_ids" nullable:"false"`
 }
 
-// Done reports whether it was completed and will not come back.
-func (t Task) Done() bool { return t.CompletionCount > 0 && t.NextDueDate == nil }
-
 // Open reports whether there is still something to do.
-func (t Task) Open() bool { return !t.IsCancelled && !t.IsArchived && !t.Done() }
+func (t Task) Open() bool { return !t.IsCancelled && !t.IsArchived && !t.IsDone }
 
 // ref is the task as the other services know it.
 func (t Task) ref(actor identity.Actor) events.TaskRef {
@@ -69,107 +75,6 @@ func (t Task) ref(actor identity.Actor) events.TaskRef {
 		r.AssignedToID = *t.AssignedToID
 	}
 	return r
-}
-
-// TaskFields are what a person may set of a task.
-type TaskFields struct {
-	ResidenceID        uuid.UUID     `json:"residence_id" required:"true" format:"uuid" doc:"One that you may change things in"`
-	Title              string        `json:"title" required:"true" minLength:"1" maxLength:"200" pattern:"\\S" example:"Change the furnace filter"`
-	Description        *string       `json:"description" maxLength:"10000"`
-	CategoryID         *uuid.UUID    `json:"category_id" nullable:"true" format:"uuid"`
-	PriorityID         *uuid.UUID    `json:"priority_id" nullable:"true" format:"uuid"`
-	FrequencyID        *uuid.UUID    `json:"frequency_id" nullable:"true" format:"uuid" doc:"None is the same as once"`
-	CustomIntervalDays *int          `json:"custom_interval_days" minimum:"1" maximum:"3650" doc:"Needed with the custom frequency"`
-	RRule              *string       `json:"rrule" maxLength:"500" doc:"Not available yet: null"`
-	RescheduleFrom     string        `json:"reschedule_from" enum:"due_date,completion" default:"due_date" doc:"What the next due date is counted from"`
-	SeasonStart        *string       `json:"season_start" maxLength:"10" doc:"Not available yet: null"`
-	SeasonEnd          *string       `json:"season_end" maxLength:"10" doc:"Not available yet: null"`
-	DueDate            *day.Day      `json:"due_date" nullable:"true" doc:"When it is due for the first time"`
-	AssignedToID       *uuid.UUID    `json:"assigned_to_id" nullable:"true" format:"uuid" doc:"Somebody who sees the residence"`
-	ContractorID       *uuid.UUID    `json:"contractor_id" nullable:"true" format:"uuid" doc:"One of the residence's, or a personal one of yours"`
-	EstimatedCost      *money.Amount `json:"estimated_cost" nullable:"true"`
-	ActualCost         *money.Amount `json:"actual_cost" nullable:"true"`
-}
-
-// NewTask is a task to be added.
-type NewTask struct {
-	ID *uuid.UUID `json:"id,omitempty" format:"uuid" doc:"A UUIDv7 of your own: sending the same task twice adds it once"`
-	TaskFields
-}
-
-// TaskPatch is a change of some of a task's fields.
-type TaskPatch struct {
-	ResidenceID        patch.Optional[uuid.UUID]    `json:"residence_id,omitzero" format:"uuid" doc:"Another residence: the assignee and the contractor are cleared unless you send them too"`
-	Title              patch.Optional[string]       `json:"title,omitzero" minLength:"1" maxLength:"200" pattern:"\\S"`
-	Description        patch.Nullable[string]       `json:"description,omitzero" maxLength:"10000"`
-	CategoryID         patch.Nullable[uuid.UUID]    `json:"category_id,omitzero" format:"uuid"`
-	PriorityID         patch.Nullable[uuid.UUID]    `json:"priority_id,omitzero" format:"uuid"`
-	FrequencyID        patch.Nullable[uuid.UUID]    `json:"frequency_id,omitzero" format:"uuid"`
-	CustomIntervalDays patch.Nullable[int]          `json:"custom_interval_days,omitzero" minimum:"1" maximum:"3650"`
-	RRule              patch.Nullable[string]       `json:"rrule,omitzero" maxLength:"500" doc:"Not available yet: null"`
-	RescheduleFrom     patch.Optional[string]       `json:"reschedule_from,omitzero" enum:"due_date,completion"`
-	SeasonStart        patch.Nullable[string]       `json:"season_start,omitzero" maxLength:"10" doc:"Not available yet: null"`
-	SeasonEnd          patch.Nullable[string]       `json:"season_end,omitzero" maxLength:"10" doc:"Not available yet: null"`
-	DueDate            patch.Nullable[day.Day]      `json:"due_date,omitzero"`
-	AssignedToID       patch.Nullable[uuid.UUID]    `json:"assigned_to_id,omitzero" format:"uuid"`
-	ContractorID       patch.Nullable[uuid.UUID]    `json:"contractor_id,omitzero" format:"uuid"`
-	EstimatedCost      patch.Nullable[money.Amount] `json:"estimated_cost,omitzero"`
-	ActualCost         patch.Nullable[money.Amount] `json:"actual_cost,omitzero"`
-}
-
-// whole is the patch that replaces every field.
-func (f TaskFields) whole() TaskPatch {
-	if f.RescheduleFrom == "" { // sent as null
-		f.RescheduleFrom = "due_date"
-	}
-	return TaskPatch{
-		ResidenceID: patch.To(f.ResidenceID), Title: patch.To(f.Title), Description: nullable(f.Description),
-		CategoryID: nullable(f.CategoryID), PriorityID: nullable(f.PriorityID), FrequencyID: nullable(f.FrequencyID),
-		CustomIntervalDays: nullable(f.CustomIntervalDays), RRule: nullable(f.RRule), RescheduleFrom: patch.To(f.RescheduleFrom),
-		SeasonStart: nullable(f.SeasonStart), SeasonEnd: nullable(f.SeasonEnd), DueDate: nullable(f.DueDate),
-		AssignedToID: nullable(f.AssignedToID), ContractorID: nullable(f.ContractorID),
-		EstimatedCost: nullable(f.EstimatedCost), ActualCost: nullable(f.ActualCost),
-	}
-}
-
-func nullable[T any](value *T) patch.Nullable[T] { return patch.Nullable[T]{Set: true, Value: value} }
-
-// Due dates outside of these are typing errors.
-var earliest, latest = day.Of(1900, time.January, 1), day.Of(2199, time.December, 31)
-
-// refuse names the fields that no task may have, below the location, such as "body".
-func (p TaskPatch) refuse(location string) error {
-	e := apperr.ValidationFailed.New("The task has a field that is not valid.")
-	for field, value := range map[string]*string{"rrule": p.RRule.Value, "season_start": p.SeasonStart.Value, "season_end": p.SeasonEnd.Value} {
-		if value != nil {
-			e = e.At(location+"."+field, "is not available yet: leave it out or send null")
-		}
-	}
-	if d := p.DueDate.Value; d != nil && (d.Before(earliest) || d.After(latest)) {
-		e = e.At(location+".due_date", fmt.Sprintf("must be between %s and %s", earliest, latest))
-	}
-	if len(e.Fields) > 0 {
-		return e
-	}
-	return nil
-}
-
-// row is the patch as the table's columns: money in hundredths.
-func (p TaskPatch) row() (map[string]any, error) {
-	raw, err := json.Marshal(p)
-	if err != nil {
-		return nil, fmt.Errorf("task: %w", err)
-	}
-	row := map[string]any{}
-	if err := json.Unmarshal(raw, &row); err != nil {
-		return nil, fmt.Errorf("task: %w", err)
-	}
-	for column, amount := range map[string]patch.Nullable[money.Amount]{"estimated_cost": p.EstimatedCost, "actual_cost": p.ActualCost} {
-		if amount.Value != nil {
-			row[column] = int64(*amount.Value)
-		}
-	}
-	return row, nil
 }
 
 // AddTask adds a task to a residence that the actor may change, and reports whether it is new: the same id again
@@ -227,31 +132,87 @@ func (s *Service) newRow(ctx context.Context, actor identity.Actor, homes []acce
 	if err := p.refuse(location); err != nil {
 		return nil, err
 	}
-	if in.AssignedToID != nil {
-		theirs, known := assignees[*in.AssignedToID]
-		if !known {
-			var err error
-			if theirs, err = s.assigneeHomes(ctx, actor, homes, in.AssignedToID); err != nil {
-				return nil, err
-			}
-			assignees[*in.AssignedToID] = theirs
-		}
-		if !slices.Contains(theirs, in.ResidenceID) {
-			return nil, refusedField(location, "assigned_to_id")
-		}
+	if err := s.refuseMembers(ctx, actor, homes, assignees, in.TaskFields, location); err != nil {
+		return nil, err
 	}
+	id, err := idOrNew(in.ID, location)
+	if err != nil {
+		return nil, err
+	}
+	if in.AssignedToID == nil && in.Rotation != noRotation {
+		p.AssignedToID.Value = turnOf(id, in.Rotation, in.RotationMemberIDs, nil)
+	}
+	due, err := s.newRule(ctx, homes, in.TaskFields, location)
+	if err != nil {
+		return nil, err
+	}
+	p.DueDate.Value = due
 	row, err := p.row()
 	if err != nil {
 		return nil, err
 	}
 	now := s.Clock.Now()
-	row["event_id"] = uuid.Must(uuid.NewV7())
-	if row["id"], err = idOrNew(in.ID, location); err != nil {
-		return nil, err
-	}
-	row["next_due_date"], row["created_by_id"], row["created_at"], row["updated_at"] = in.DueDate, actor.UserID, now, now
-	row["in_progress"], row["is_cancelled"], row["is_archived"], row["completion_count"], row["version"] = false, false, false, 0, 1
+	row["id"], row["event_id"], row["next_due_date"], row["created_by_id"] = id, uuid.Must(uuid.NewV7()), due, actor.UserID
+	row["created_at"], row["updated_at"] = now, now
+	row["in_progress"], row["is_cancelled"], row["is_archived"], row["is_done"], row["completion_count"], row["version"] = false, false, false, false, 0, 1
 	return row, nil
+}
+
+// refuseMembers names an assignee, or a rotation, of whom somebody does not see the residence.
+func (s *Service) refuseMembers(ctx context.Context, actor identity.Actor, homes []access.Home, known map[uuid.UUID][]uuid.UUID, in TaskFields, location string) error {
+	if err := refuseRotation(in.Rotation, in.RotationMemberIDs, location); err != nil {
+		return err
+	}
+	who := slices.Clone(in.RotationMemberIDs)
+	if in.AssignedToID != nil {
+		who = append(who, *in.AssignedToID)
+	}
+	if err := s.homesOf(ctx, actor, homes, known, who); err != nil {
+		return err
+	}
+	if in.AssignedToID != nil && !slices.Contains(known[*in.AssignedToID], in.ResidenceID) {
+		return refusedField(location, "assigned_to_id")
+	}
+	for _, member := range in.RotationMemberIDs {
+		if !slices.Contains(known[member], in.ResidenceID) {
+			return refusedField(location, "rotation_member_ids")
+		}
+	}
+	return nil
+}
+
+func refuseRotation(rotation string, members []uuid.UUID, location string) error {
+	rotates := rotation != noRotation && rotation != ""
+	switch {
+	case rotates && len(members) < 2:
+		return apperr.InvalidField(location+".rotation_member_ids", "needs at least two for a rotation")
+	case !rotates && len(members) > 0:
+		return apperr.InvalidField(location+".rotation_member_ids", "is only for a rotation")
+	}
+	return nil
+}
+
+// homesOf looks up, all at once, the residences of those who are not known yet.
+func (s *Service) homesOf(ctx context.Context, actor identity.Actor, homes []access.Home, known map[uuid.UUID][]uuid.UUID, who []uuid.UUID) error {
+	var calls []func(context.Context) error
+	var mu sync.Mutex
+	for _, person := range who {
+		if _, looked := known[person]; looked {
+			continue
+		}
+		known[person] = nil
+		calls = append(calls, func(ctx context.Context) error {
+			theirs, err := s.assigneeHomes(ctx, actor, homes, &person)
+			mu.Lock()
+			defer mu.Unlock()
+			known[person] = theirs
+			return err
+		})
+	}
+	if len(calls) == 0 {
+		return nil
+	}
+	return roundtrip.Together(ctx, calls...)
 }
 
 // idOrNew is the client's id for what it adds, or a new one.
@@ -338,8 +299,13 @@ func (s *Service) ChangeTask(ctx context.Context, actor identity.Actor, id uuid.
 			return Task{}, err
 		}
 	}
+	if p.Rotation.Set && p.RotationMemberIDs.Set {
+		if err := refuseRotation(p.Rotation.Value, *p.RotationMemberIDs.Value, "body"); err != nil {
+			return Task{}, err
+		}
+	}
 	c := taskChange{id: id, actor: actor, version: version, readable: access.IDs(homes), writable: access.WritableIDs(homes), now: s.Clock.Now()}
-	if c.assigneeHomes, err = s.assigneeHomes(ctx, actor, homes, p.AssignedToID.Value); err != nil {
+	if err := s.lookUpMembers(ctx, actor, homes, p, &c); err != nil {
 		return Task{}, err
 	}
 	if c.patch, err = p.row(); err != nil {
@@ -371,10 +337,47 @@ func (s *Service) ChangeTask(ctx context.Context, actor identity.Actor, id uuid.
 		if out.Outcome == "refused" {
 			return Task{}, refusedField("body", out.Field)
 		}
-		// The rule has changed: say where that puts the next due date, given the completions of this very version.
-		c.seen, c.next = &out.Version, out.next(homes)
+		// The rule has changed: say where that puts the next due date, given the log of this very version.
+		if err := s.applyRule(homes, p, out, &c); err != nil {
+			return Task{}, err
+		}
 	}
 	return Task{}, busy()
+}
+
+// lookUpMembers says where those whom the patch names may be assigned.
+func (s *Service) lookUpMembers(ctx context.Context, actor identity.Actor, homes []access.Home, p TaskPatch, c *taskChange) error {
+	members := orZero(p.RotationMemberIDs.Value)
+	known := map[uuid.UUID][]uuid.UUID{}
+	who := slices.Clone(members)
+	if p.AssignedToID.Value != nil {
+		who = append(who, *p.AssignedToID.Value)
+	}
+	if err := s.homesOf(ctx, actor, homes, known, who); err != nil {
+		return err
+	}
+	if p.AssignedToID.Value != nil {
+		c.assigneeHomes = known[*p.AssignedToID.Value]
+	}
+	c.rotationHomes = access.IDs(homes)
+	for _, member := range members {
+		c.rotationHomes = slices.DeleteFunc(c.rotationHomes, func(home uuid.UUID) bool { return !slices.Contains(known[member], home) })
+	}
+	return nil
+}
+
+// applyRule checks the changed rule and says what follows from it.
+func (s *Service) applyRule(homes []access.Home, p TaskPatch, out changedTask, c *taskChange) error {
+	anchor, err := out.refuseRule("body", s.today(homes, *out.RuleResidenceID), p.DueDate.Set && p.DueDate.Value != nil)
+	if err != nil {
+		return err
+	}
+	if anchor != nil && len(out.DoneAt) == 0 {
+		out.RuleAnchor, c.anchor = anchor, anchor
+	}
+	due := out.replay(homes, out.DoneAt, out.SkippedOn)
+	c.seen, c.next, c.over = &out.Version, dayOrNil(due.Day), due.Over
+	return nil
 }
 
 // DeleteTask removes a task with its completions.
@@ -463,6 +466,10 @@ var refusals = map[string]string{
 	"contractor_id":        "is not a contractor of this residence, nor a personal one of yours",
 	"assigned_to_id":       "is not somebody who sees this residence",
 	"custom_interval_days": "is needed with the custom frequency",
+	"rotation_member_ids":  "names, for a rotation, at least two who see this residence, and nobody without one",
+	"rrule":                "does not go with a frequency: leave one of them out",
+	"season_start":         "is needed with season_end",
+	"season_end":           "is needed with season_start",
 	"residence_id":         "can be cleared only by who added the contractor",
 }
 

@@ -15,7 +15,6 @@ import (
 	"hearth.internal/pkg/events"
 	"hearth.internal/pkg/identity"
 	"hearth.internal/pkg/pg"
-	"hearth.internal/task/recur"
 )
 
 // taskColumns are a Task, of tasks t and their assignee p.
@@ -24,7 +23,8 @@ const taskColumns = `t.id, t.residence_id, t.title, t.description, t.category_id
 	t.in_progress, t.is_cancelled, t.is_archived, t.assigned_to_id,
 	p.name AS assigned_to_name,
 	t.contractor_id, t.estimated_cost, t.actual_cost, t.last_completed_at, t.completion_count, t.created_by_id,
-	t.version, t.created_at, t.updated_at`
+	t.version, t.created_at, t.updated_at,
+	t.is_done, t.paused_from, t.paused_until, t.end_date, t.max_occurrences, t.checklist, t.rotation, t.rotation_member_ids`
 
 // withAssignee joins what taskColumns wants.
 const withAssignee = ` t LEFT JOIN LATERAL (` + personName + ` WHERE p.user_id = t.assigned_to_id LIMIT 1) p ON true `
@@ -33,65 +33,15 @@ const withAssignee = ` t LEFT JOIN LATERAL (` + personName + ` WHERE p.user_id =
 // takes a person for something that every row has, and would sooner read all of them.
 const personName = `SELECT coalesce(nullif(btrim(p.first_name || ' ' || p.last_name), ''), p.username) AS name FROM people p`
 
-// done is true of a task t that was completed and will not come back; Task.Done in SQL.
-const done = `(t.completion_count > 0 AND t.next_due_date IS NULL)`
+// done is true of a task t that was done and will not come back.
+const done = `t.is_done`
 
 // refMembers is a task t as events tell of it; Task.ref in SQL, but for the actor.
 const refMembers = `jsonb_build_object('id', t.id, 'residence_id', t.residence_id, 'title', t.title, 'next_due_date', t.next_due_date,
 	'assigned_to_id', t.assigned_to_id, 'open', NOT (t.is_cancelled OR t.is_archived OR ` + done + `), 'version', t.version)`
 
-// ruleColumns are a ruleRow, of a row w with a task's rule and its frequency f.
-const ruleColumns = `w.residence_id AS rule_residence_id, w.due_date AS rule_anchor, w.reschedule_from AS rule_from,
-	CASE f.unit WHEN 'custom' THEN 'day' ELSE f.unit END AS rule_unit,
-	CASE f.unit WHEN 'custom' THEN w.custom_interval_days ELSE f.every END AS rule_every`
-
 // visibleContractor is true of a contractor k that the actor may name in the residence of a row w.
 const visibleContractor = `(k.residence_id = w.residence_id OR (k.residence_id IS NULL AND k.created_by_id = @actor::uuid))`
-
-// ruleRow is a task's rule as read; the completions' instants are the series that it is replayed over.
-type ruleRow struct {
-	RuleResidenceID *uuid.UUID
-	RuleAnchor      *day.Day
-	RuleFrom        *string
-	RuleUnit        *string
-	RuleEvery       *int
-	DoneAt          []time.Time // oldest first
-}
-
-// next is the day on which the task is due after what was done, nil when on none.
-func (r ruleRow) next(homes []access.Home) *day.Day { return r.nextAfter(homes, r.DoneAt) }
-
-// nextAfter replays these instants instead, oldest first. A completion's day is that of the residence, whoever did it
-// from wherever.
-func (r ruleRow) nextAfter(homes []access.Home, doneAt []time.Time) *day.Day {
-	zone := time.UTC
-	if r.RuleResidenceID != nil {
-		home, _ := homeOf(homes, *r.RuleResidenceID)
-		zone = identity.Actor{Zone: home.Timezone}.Location()
-	}
-	days := make([]day.Day, len(doneAt))
-	for i, at := range doneAt {
-		days[i] = day.In(at, zone)
-	}
-	if next := r.rule().Next(days); !next.IsZero() {
-		return &next
-	}
-	return nil
-}
-
-func (r ruleRow) rule() recur.Rule {
-	var rule recur.Rule
-	if r.RuleAnchor != nil {
-		rule.Anchor = *r.RuleAnchor
-	}
-	if r.RuleFrom != nil {
-		rule.From = recur.From(*r.RuleFrom)
-	}
-	if r.RuleUnit != nil && r.RuleEvery != nil {
-		rule.Unit, rule.Every = recur.Unit(*r.RuleUnit), *r.RuleEvery
-	}
-	return rule
-}
 
 // writtenTask is the task after a write, or as it stands when the write did not apply.
 type writtenTask struct {
@@ -113,7 +63,8 @@ type insertedTask struct {
 }
 
 const newColumns = `id, residence_id, title, description, category_id, priority_id, frequency_id, custom_interval_days, reschedule_from,
-	due_date, next_due_date, assigned_to_id, contractor_id, estimated_cost, actual_cost, created_by_id, created_at, updated_at`
+	due_date, next_due_date, assigned_to_id, contractor_id, estimated_cost, actual_cost, created_by_id, created_at, updated_at,
+	rrule, season_start, season_end, end_date, max_occurrences, checklist, rotation, rotation_member_ids`
 
 // An id that is added by somebody else while this runs breaks the primary key and with it the whole statement: skipping
 // the one row would leave some of the tasks added and some not. The rows go in in the order of their ids, so that two who
@@ -122,7 +73,7 @@ const insertTasksSQL = `
 WITH new AS (
 	SELECT n.*, x.ord::int AS ord, (x.value->>'event_id')::uuid AS event_id
 	FROM jsonb_array_elements(@tasks::jsonb) WITH ORDINALITY AS x(value, ord)
-	CROSS JOIN LATERAL jsonb_populate_record(NULL::tasks, x.value) n),
+	CROSS JOIN LATERAL jsonb_populate_record(NULL::tasks, x.value || jsonb_build_object('checklist', ` + newChecklist + `)) n),
 refused AS (
 	SELECT w.ord, v.field FROM new w CROSS JOIN LATERAL (VALUES ` + lookupChecks + `,
 		('contractor_id', w.contractor_id IS NOT NULL AND NOT EXISTS (
@@ -151,6 +102,9 @@ const lookupChecks = `
 	('category_id', w.category_id IS NOT NULL AND NOT EXISTS (SELECT FROM task_categories l WHERE l.id = w.category_id)),
 	('priority_id', w.priority_id IS NOT NULL AND NOT EXISTS (SELECT FROM task_priorities l WHERE l.id = w.priority_id)),
 	('frequency_id', w.frequency_id IS NOT NULL AND NOT EXISTS (SELECT FROM task_frequencies l WHERE l.id = w.frequency_id)),
+	('rrule', w.rrule IS NOT NULL AND EXISTS (SELECT FROM task_frequencies l WHERE l.id = w.frequency_id AND l.unit <> 'none')),
+	('season_start', w.season_start IS NULL AND w.season_end IS NOT NULL),
+	('season_end', w.season_start IS NOT NULL AND w.season_end IS NULL),
 	('custom_interval_days', w.custom_interval_days IS NULL AND EXISTS (SELECT FROM task_frequencies l WHERE l.id = w.frequency_id AND l.unit = 'custom'))`
 
 // insertTasks adds all of the rows or none.
@@ -180,11 +134,14 @@ type taskChange struct {
 	version            *int // that the client wants to change
 	readable, writable []uuid.UUID
 	assigneeHomes      []uuid.UUID
+	rotationHomes      []uuid.UUID // which all whom the patch names see
 	patch              map[string]any
 	now                time.Time
-	// When the rule changes: the version whose completions were replayed, and what came out.
-	seen *int
-	next *day.Day
+	// When the rule changes: the version whose log was replayed, and what came out.
+	seen   *int
+	next   *day.Day
+	over   bool
+	anchor *day.Day // the first due date, where the rule moves it
 }
 
 type changedTask struct {
@@ -193,49 +150,66 @@ type changedTask struct {
 	PreviousResidenceID *uuid.UUID
 	Task
 	ruleRow
+	DoneAt    []time.Time // oldest first
+	SkippedOn []day.Day
 }
 
-// A patch that leaves the rule alone, or a task that was never completed, takes one round trip. Otherwise the statement
-// answers what the rule would be and the completions, and applies when it comes back with the version and the next date.
+// A patch that leaves the rule alone, or sets a plain one of a task that was never done, takes one round trip. Otherwise
+// the statement answers what the rule would be and the log, and applies when it comes back with the version and the next
+// date.
 var changeTaskSQL = `
 WITH wanted AS (
-	SELECT t.id, t.version, t.completion_count, t.next_due_date, t.residence_id AS was_in, t.contractor_id AS had_contractor, t.assigned_to_id AS had_assignee,
+	SELECT t.id, t.version, t.residence_id AS was_in, t.contractor_id AS had_contractor, t.assigned_to_id AS had_assignee,
 		p.residence_id, p.title, p.description, p.category_id, p.priority_id, p.frequency_id, p.custom_interval_days, p.reschedule_from,
-		p.due_date, p.estimated_cost, p.actual_cost, p.residence_id <> t.residence_id AS moved,
-		CASE WHEN p.residence_id <> t.residence_id AND NOT jsonb_exists(@patch::jsonb, 'assigned_to_id') THEN NULL ELSE p.assigned_to_id END AS assigned_to_id,
+		p.due_date, p.estimated_cost, p.actual_cost, p.rrule, p.season_start, p.season_end, p.end_date, p.max_occurrences, t.paused_from, t.paused_until,
+		p.residence_id <> t.residence_id AS moved, m.rotation, m.rotation_member_ids,
+		(m.rotation, m.rotation_member_ids) IS DISTINCT FROM (t.rotation, t.rotation_member_ids) AS other_rotation,` + changedChecklist + ` AS checklist,
 		CASE WHEN p.residence_id <> t.residence_id AND NOT jsonb_exists(@patch::jsonb, 'contractor_id') THEN NULL ELSE p.contractor_id END AS contractor_id,
-		(p.residence_id, p.frequency_id, p.custom_interval_days, p.reschedule_from, p.due_date)
-			IS NOT DISTINCT FROM (t.residence_id, t.frequency_id, t.custom_interval_days, t.reschedule_from, t.due_date) AS same_rule
+		coalesce(CASE WHEN p.residence_id <> t.residence_id AND NOT jsonb_exists(@patch::jsonb, 'assigned_to_id') THEN NULL ELSE p.assigned_to_id END,
+			CASE WHEN (m.rotation, m.rotation_member_ids) IS DISTINCT FROM (t.rotation, t.rotation_member_ids) THEN m.rotation_member_ids[1] END) AS assigned_to_id,
+		(p.residence_id, p.frequency_id, p.custom_interval_days, p.reschedule_from, p.due_date, p.rrule, p.season_start, p.season_end, p.end_date, p.max_occurrences)
+			IS NOT DISTINCT FROM (t.residence_id, t.frequency_id, t.custom_interval_days, t.reschedule_from, t.due_date, t.rrule, t.season_start, t.season_end,
+				t.end_date, t.max_occurrences) AS same_rule,
+		num_nonnulls(p.rrule, p.season_start, p.end_date, p.max_occurrences, t.paused_from) = 0 AND t.completion_count = 0
+			AND NOT EXISTS (SELECT FROM task_skips k WHERE k.task_id = t.id) AS plain
 	FROM tasks t CROSS JOIN LATERAL jsonb_populate_record(t, @patch::jsonb) p
+		CROSS JOIN LATERAL (SELECT p.rotation = 'none' OR (p.residence_id <> t.residence_id AND NOT jsonb_exists(@patch::jsonb, 'rotation_member_ids')) AS ends) r
+		CROSS JOIN LATERAL (SELECT CASE WHEN r.ends THEN 'none' ELSE p.rotation END AS rotation, CASE WHEN r.ends THEN '{}' ELSE p.rotation_member_ids END AS rotation_member_ids) m
 	WHERE t.id = @id::uuid AND t.residence_id = ANY(@writable::uuid[]) AND (@version::int IS NULL OR t.version = @version::int)),
 refused AS (
 	SELECT v.field FROM wanted w CROSS JOIN LATERAL (VALUES ` + lookupChecks + `,
 		('contractor_id', (w.moved OR w.contractor_id IS DISTINCT FROM w.had_contractor) AND w.contractor_id IS NOT NULL AND NOT EXISTS (
 			SELECT FROM contractors k WHERE k.id = w.contractor_id AND ` + visibleContractor + `)),
 		('assigned_to_id', (w.moved OR w.assigned_to_id IS DISTINCT FROM w.had_assignee) AND w.assigned_to_id IS NOT NULL
-			AND NOT w.residence_id = ANY(@assignee_homes::uuid[]))) AS v(field, wrong)
+			AND NOT w.residence_id = ANY(@assignee_homes::uuid[]) AND NOT (w.other_rotation AND w.assigned_to_id = w.rotation_member_ids[1])),
+		('rotation_member_ids', w.rotation <> 'none' AND (cardinality(w.rotation_member_ids) < 2
+			OR ((w.moved OR w.other_rotation) AND NOT w.residence_id = ANY(@rotation_homes::uuid[]))))) AS v(field, wrong)
 	WHERE v.wrong LIMIT 1),
 changed AS (
 	UPDATE tasks t SET residence_id = w.residence_id, title = w.title, description = w.description, category_id = w.category_id,
 		priority_id = w.priority_id, frequency_id = w.frequency_id, custom_interval_days = w.custom_interval_days,
-		reschedule_from = w.reschedule_from, due_date = w.due_date, assigned_to_id = w.assigned_to_id,
-		contractor_id = w.contractor_id, estimated_cost = w.estimated_cost, actual_cost = w.actual_cost,
-		next_due_date = CASE WHEN w.completion_count = 0 THEN w.due_date WHEN w.same_rule THEN w.next_due_date ELSE @next::date END,
+		reschedule_from = w.reschedule_from, assigned_to_id = w.assigned_to_id, contractor_id = w.contractor_id,
+		estimated_cost = w.estimated_cost, actual_cost = w.actual_cost, rrule = w.rrule, season_start = w.season_start, season_end = w.season_end,
+		end_date = w.end_date, max_occurrences = w.max_occurrences, checklist = w.checklist, rotation = w.rotation, rotation_member_ids = w.rotation_member_ids,
+		due_date = CASE WHEN w.version = @seen::int AND NOT w.same_rule THEN coalesce(@anchor::date, w.due_date) ELSE w.due_date END,
+		next_due_date = CASE WHEN w.same_rule THEN t.next_due_date WHEN w.version = @seen::int THEN @next::date ELSE w.due_date END,
+		is_done = CASE WHEN w.same_rule THEN t.is_done WHEN w.version = @seen::int THEN @over::boolean ELSE false END,
 		version = t.version + 1, updated_at = @now::timestamptz
 	FROM wanted w
 	WHERE t.id = w.id AND t.version = w.version AND NOT EXISTS (SELECT FROM refused)
-		AND (w.same_rule OR w.completion_count = 0 OR w.version = @seen::int)
+		AND (w.same_rule OR w.plain OR w.version = @seen::int)
 	RETURNING t.*, CASE WHEN w.moved THEN w.was_in END AS previous_residence_id),
 followed AS (
 	UPDATE completions c SET residence_id = t.residence_id FROM changed t
 	WHERE t.previous_residence_id IS NOT NULL AND c.task_id = t.id),
 event AS (` + events.ColumnsWith(refMembers+` || jsonb_build_object('previous_residence_id', t.previous_residence_id)`) + ` FROM changed t)
 SELECT 'changed' AS outcome, '' AS field, t.previous_residence_id, ` + taskColumns + `,
-	NULL::uuid AS rule_residence_id, NULL::date AS rule_anchor, NULL AS rule_from, NULL AS rule_unit, NULL::int AS rule_every, NULL::timestamptz[] AS done_at
+	` + noRule + `, NULL::timestamptz[] AS done_at, NULL::date[] AS skipped_on
 FROM changed` + withAssignee + `
 UNION ALL
 SELECT CASE WHEN r.field IS NULL THEN 'kept' ELSE 'refused' END, coalesce(r.field, ''), NULL, ` + taskColumns + `, ` + ruleColumns + `,
-	CASE WHEN NOT w.same_rule THEN ARRAY(SELECT c.completed_at FROM completions c WHERE c.task_id = t.id ORDER BY c.completed_at, c.id) END
+	CASE WHEN NOT w.same_rule THEN ARRAY(SELECT c.completed_at FROM completions c WHERE c.task_id = t.id ORDER BY c.completed_at, c.id) END,
+	CASE WHEN NOT w.same_rule THEN ARRAY(SELECT k.occurrence FROM task_skips k WHERE k.task_id = t.id) END
 FROM tasks` + withAssignee + `LEFT JOIN wanted w ON true LEFT JOIN task_frequencies f ON f.id = w.frequency_id LEFT JOIN refused r ON true
 WHERE t.id = @id::uuid AND t.residence_id = ANY(@mine::uuid[]) AND NOT EXISTS (SELECT FROM changed)`
 
@@ -247,6 +221,7 @@ func changeTask(ctx context.Context, q pg.Querier, c taskChange) (changedTask, b
 	return pg.One[changedTask](ctx, q, changeTaskSQL, events.TaskChanged.Args(ctx, events.TaskRef{ActorID: c.actor.UserID}, pgx.NamedArgs{
 		"id": c.id, "actor": c.actor.UserID, "version": c.version, "mine": c.readable, "writable": c.writable,
 		"assignee_homes": c.assigneeHomes, "patch": string(raw), "now": c.now, "seen": c.seen, "next": c.next,
+		"over": c.over, "anchor": c.anchor, "rotation_homes": c.rotationHomes,
 	}))
 }
 

@@ -42,7 +42,7 @@ func TestATaskKeepsWhatItWasGiven(t *testing.T) {
 			t.Errorf("%s is %v, want %v", field, value, want)
 		}
 	}
-	if len(got) != 28 {
+	if len(got) != 36 {
 		t.Errorf("%d fields: %v", len(got), got)
 	}
 	h.owner.Want(304, "GET", path("tasks", id), nil, "If-None-Match", `"1"`)
@@ -75,8 +75,29 @@ func TestTasksThatAreRefused(t *testing.T) {
 		{"nobody there is", "body.assigned_to_id", doc{"assigned_to_id": newID()}},
 		{"custom without days", "body.custom_interval_days", doc{"frequency_id": custom}},
 		{"no days", "body.custom_interval_days", doc{"frequency_id": custom, "custom_interval_days": 0}},
-		{"a recurrence rule", "body.rrule", doc{"rrule": "FREQ=DAILY"}},
-		{"a season", "body.season_start", doc{"season_start": "04-01"}},
+		{"10,001 characters", "body.description", doc{"description": strings.Repeat("x", 10_001)}},
+		{"cost with three decimals", "body.estimated_cost", doc{"estimated_cost": "1.005"}},
+		{"no recurrence rule", "body.rrule", doc{"rrule": "every other day"}},
+		{"a rule by the hour", "body.rrule", doc{"rrule": "FREQ=HOURLY"}},
+		{"a rule that never fires", "body.rrule", doc{"rrule": "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30"}},
+		{"a rule and a frequency", "body.rrule", doc{"rrule": "FREQ=DAILY", "frequency_id": daily}},
+		{"a due date outside the rule", "body.due_date", doc{"rrule": "FREQ=WEEKLY;BYDAY=MO", "due_date": "2026-03-10"}},
+		{"a season without an end", "body.season_end", doc{"season_start": "04-01"}},
+		{"a season without a start", "body.season_start", doc{"season_end": "10-31"}},
+		{"a season that is none", "body.season_start", doc{"season_start": "13-01", "season_end": "10-31"}},
+		{"a due date out of season", "body.due_date", doc{"frequency_id": monthly, "due_date": "2026-03-10", "season_start": "04-01", "season_end": "10-31"}},
+		{"a rule that never fires in season", "body.season_start", doc{"rrule": "FREQ=YEARLY;BYMONTH=12", "season_start": "04-01", "season_end": "10-31"}},
+		{"a season of a one-off", "body.season_start", doc{"due_date": "2026-05-10", "season_start": "04-01", "season_end": "10-31"}},
+		{"an end before the beginning", "body.end_date", doc{"frequency_id": monthly, "due_date": "2026-03-10", "end_date": "2026-03-09"}},
+		{"an end of a one-off", "body.end_date", doc{"due_date": "2026-03-10", "end_date": "2026-04-09"}},
+		{"never at all", "body.max_occurrences", doc{"frequency_id": monthly, "max_occurrences": 0}},
+		{"a rotation of one", "body.rotation_member_ids", doc{"rotation": "round_robin", "rotation_member_ids": []uuid.UUID{h.owner.Actor.UserID}}},
+		{"a rotation of nobody", "body.rotation_member_ids", doc{"rotation": "random"}},
+		{"members without a rotation", "body.rotation_member_ids", doc{"rotation_member_ids": []uuid.UUID{h.owner.Actor.UserID, h.member.Actor.UserID}}},
+		{"a rotation with a stranger", "body.rotation_member_ids", doc{"rotation": "random", "rotation_member_ids": []uuid.UUID{h.owner.Actor.UserID, h.stranger.Actor.UserID}}},
+		{"somebody twice in a rotation", "body.rotation_member_ids", doc{"rotation": "random", "rotation_member_ids": []uuid.UUID{h.owner.Actor.UserID, h.owner.Actor.UserID}}},
+		{"an item without a title", "body.checklist[1].title", doc{"checklist": []doc{{"title": "a"}, {"title": " "}}}},
+		{"two items of one id", "body.checklist[1].id", doc{"checklist": []doc{{"id": h.home, "title": "a"}, {"id": h.home, "title": "b"}}}},
 		{"a day that is none", "body.due_date", doc{"due_date": "2026-02-30"}},
 		{"a day too far off", "body.due_date", doc{"due_date": "2900-01-01"}},
 		{"money below nothing", "body.estimated_cost", doc{"estimated_cost": "-1"}},
@@ -324,7 +345,7 @@ func TestPatchKeepsWhatIsAbsentAndClearsWhatIsNull(t *testing.T) {
 	}
 	h.owner.Refused(422, "validation_failed", "PATCH", path("tasks", mine.ID), doc{"title": nil})
 	h.owner.Refused(422, "validation_failed", "PATCH", path("tasks", mine.ID), doc{"frequency_id": custom})
-	h.owner.Refused(422, "validation_failed", "PATCH", path("tasks", mine.ID), doc{"rrule": "FREQ=DAILY"})
+	h.owner.Refused(422, "validation_failed", "PATCH", path("tasks", mine.ID), doc{"rrule": "FREQ=DAILY;BYHOUR=9"})
 	h.owner.Refused(422, "validation_failed", "PATCH", path("tasks", mine.ID), doc{"assigned_to_id": h.stranger.Actor.UserID})
 	h.owner.Want(200, "PATCH", path("tasks", mine.ID), doc{})
 	if n := len(h.Outbox(t, "task.changed")); n != 3 {
