@@ -28,13 +28,14 @@ const (
 // Rate names the class by which calls are counted and limited.
 type Rate string
 
-// The classes. Sign-in is counted by address, mail by address and recipient, the others by person.
+// The classes. Sign-in and feeds are counted by address, mail by address and recipient, the others by person.
 const (
 	signIn Rate = "sign_in" // guesses at passwords and codes
 	mail   Rate = "mail"    // makes us send an e-mail
 	read   Rate = "read"
 	write  Rate = "write"
 	bulk   Rate = "bulk" // many rows at once
+	feed   Rate = "feed" // guesses at keys in addresses
 	free   Rate = "free" // not limited
 )
 
@@ -145,6 +146,12 @@ func Table() []Route {
 		{del, "/api/contractors/{id}/", task, user, write, small, quick},
 		{post, "/api/contractors/{id}/toggle-favorite/", task, user, write, small, quick},
 		{get, "/api/contractors/{id}/tasks/", task, user, read, small, quick},
+
+		// Calendar apps, which send a key in the address and no token.
+		{get, "/api/calendar/", task, user, read, small, quick},
+		{post, "/api/calendar/", task, user, write, small, quick},
+		{del, "/api/calendar/", task, user, write, small, quick},
+		{get, "/api/calendar/{key}/tasks.ics", task, anyone, feed, small, quick},
 
 		// The gateway's own.
 		{get, "/api/static_data/", itself, user, read, small, quick},

@@ -66,7 +66,7 @@ func (o things) idFor(path, parameter string) string {
 		{"/api/residences/", "id", "residence"}, {"/api/residences/", "user_id", "user"},
 		{"/api/tasks/by-residence/", "residence_id", "residence"}, {"/api/tasks/", "id", "task"},
 		{"/api/tasks/", "item_id", "item"}, {"/api/tasks/", "skip_id", "skip"},
-		{"/api/task-completions/", "id", "completion"},
+		{"/api/task-completions/", "id", "completion"}, {"/api/calendar/", "key", "calendar"},
 		{"/api/contractors/by-residence/", "residence_id", "residence"}, {"/api/contractors/", "id", "contractor"},
 	} {
 		if strings.HasPrefix(path, known.prefix) && parameter == known.parameter {
@@ -180,6 +180,7 @@ func TestStranger(t *testing.T) {
 		"residence": house, "task": task, "item": item, "skip": skip, "user": owner.ID,
 		"completion": owner.want(201, "POST", "/api/task-completions/", map[string]any{"task_id": owner.task(house, "Done", nil)}).text("id"),
 		"contractor": owner.want(201, "POST", "/api/contractors/", map[string]any{"name": "Rosa"}).text("id"),
+		"calendar":   owner.want(201, "POST", "/api/calendar/", nil).text("key"),
 		"session":    owner.want(200, "GET", "/api/auth/sessions/", nil).text("items.0.id"),
 	}
 	awaitNames(t, owner, owned)
@@ -281,6 +282,7 @@ func TestViewerChangesNothing(t *testing.T) {
 		"residence": house, "task": task, "item": item, "skip": skip, "user": owner.ID, "session": uuid.NewString(),
 		"completion": owner.want(201, "POST", "/api/task-completions/", map[string]any{"task_id": owner.task(house, "Done", nil)}).text("id"),
 		"contractor": owner.want(201, "POST", "/api/contractors/", map[string]any{"name": "Rosa", "residence_id": house}).text("id"),
+		"calendar":   owner.want(201, "POST", "/api/calendar/", nil).text("key"),
 	}
 	awaitNames(t, owner, owned)
 	before := snapshot(owner, owned)

@@ -27,6 +27,14 @@ func Status(code int) Option { return func(op *huma.Operation) { op.DefaultStatu
 // Describe adds a longer description to the operation's document.
 func Describe(text string) Option { return func(op *huma.Operation) { op.Description = text } }
 
+// Produces says that the operation answers something else than JSON.
+func Produces(contentType string) Option {
+	return func(op *huma.Operation) {
+		content := map[string]*huma.MediaType{contentType: {Schema: &huma.Schema{Type: huma.TypeString, Format: "binary"}}}
+		op.Responses["200"] = &huma.Response{Description: "OK", Content: content}
+	}
+}
+
 // Get registers an operation that reads.
 func Get[I, O any](s *Server, path string, g identity.Guard, h Handler[I, O], summary string, o ...Option) {
 	register(s, http.MethodGet, path, g, h, summary, o)

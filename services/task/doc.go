@@ -1,7 +1,7 @@
 // Package task is the service that owns what is to be done in a home: tasks, their completions, contractors, and the
 // lookup tables of these.
 //
-// Tables: tasks, completions, task_skips, contractors, contractor_favorites, task_categories, task_priorities, task_frequencies,
+// Tables: tasks, completions, task_skips, contractors, contractor_favorites, calendar_feeds, task_categories, task_priorities, task_frequencies,
 // contractor_specialties; people is a projection of auth's users, gone_residences and
 // gone_members mark what was deleted and who left of late.
 //

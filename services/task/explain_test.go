@@ -65,7 +65,7 @@ func TestHotStatementsScanNoTable(t *testing.T) {
 		"user": person, "over": false, "anchor": nil, "rotation_homes": homes, "assignee": nil, "skip": uuid.New(), "occurrence": "2026-03-10",
 		"reason": nil, "item": uuid.NewString(), "done": true, "ids": []uuid.UUID{task}, "paused_from": []*string{nil}, "paused_until": []*string{nil},
 		"seens": []int{1}, "nexts": []*string{nil}, "overs": []bool{false},
-		"since": "2026-03-10T12:00:00Z",
+		"mine_only": false, "hash": []byte{1}, "since": "2026-03-10T12:00:00Z",
 	}
 	insert := map[string]any{"id": uuid.New(), "event_id": uuid.New(), "residence_id": homes[0], "title": "x", "reschedule_from": "due_date",
 		"created_by_id": person, "created_at": "2026-03-10T12:00:00Z", "updated_at": "2026-03-10T12:00:00Z"}
@@ -76,7 +76,7 @@ func TestHotStatementsScanNoTable(t *testing.T) {
 		"contractors": contractorsSQL, "contractor": contractorSQL, "change contractor": changeContractorSQL, "delete contractor": deleteContractorSQL,
 		"favourite": toggleFavoriteSQL, "tasks of a contractor": tasksOfContractorSQL,
 		"skip": skipSQL, "unskip": unskipSQL, "skip by id": skipByIDSQL, "skips of a task": skipsOfSQL, "tick": tickSQL, "series in a residence": seriesInSQL,
-		"restate": restateSQL, "unassign": unassignSQL, "unassign late": unassignLateSQL,
+		"restate": restateSQL, "feed": feedByKeySQL, "calendar": calendarSQL, "unassign": unassignSQL, "unassign late": unassignLateSQL,
 		"erase tasks": eraseTasksSQL, "erase contractors": eraseContractorsSQL,
 	} {
 		t.Run(name, func(t *testing.T) {

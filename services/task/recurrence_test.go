@@ -208,7 +208,9 @@ func TestTwentyWhoSkipTheSameOccurrenceSkipOne(t *testing.T) {
 	mine := h.add(t, h.owner, doc{"frequency_id": daily, "due_date": "2026-03-10"})
 	codes := make(chan int, 20)
 	for range cap(codes) {
-		go func() { codes <- h.owner.Call("POST", path("tasks", mine.ID, "skip"), doc{"occurrence": "2026-03-10"}).Status }()
+		go func() {
+			codes <- h.owner.Call("POST", path("tasks", mine.ID, "skip"), doc{"occurrence": "2026-03-10"}).Status
+		}()
 	}
 	count := map[int]int{}
 	for range cap(codes) {

@@ -59,6 +59,11 @@ func (s *Service) routes() {
 	httpx.Post(s.HTTP, "/api/contractors/{id}/toggle-favorite/", identity.User, s.postToggleFavorite, "Make a contractor a favourite of yours, or no longer one")
 	httpx.Get(s.HTTP, "/api/contractors/{id}/tasks/", identity.User, s.getContractorTasks, "Tasks that name a contractor, newest first")
 
+	httpx.Get(s.HTTP, "/api/calendar/", identity.User, s.getCalendar, "Your calendar subscription, without its key")
+	httpx.Post(s.HTTP, "/api/calendar/", identity.User, s.postCalendar, "Subscribe a calendar app to your tasks, with a new key", created)
+	httpx.Delete(s.HTTP, "/api/calendar/", identity.User, s.deleteCalendar, "End your calendar subscription", gone)
+	httpx.Get(s.HTTP, "/api/calendar/{key}/tasks.ics", identity.Anyone, s.getCalendarTasks, "The calendar of who made the key", httpx.Produces("text/calendar"))
+
 	httpx.Post(s.HTTP, "/internal/task-counts", identity.Internal, s.postCounts, "Tasks of residences in numbers")
 	httpx.Get(s.HTTP, "/internal/lookups", identity.Internal, s.getLookups, "The lookup tables")
 }

@@ -22,7 +22,7 @@ func New(Config) boot.Service {
 		Name: events.Task, Title: "Tasks, completions and contractors",
 		Hot: []string{
 			boardSQL, filteredBoardSQL, taskSQL, insertTasksSQL, changeTaskSQL, moveTaskSQL, deleteTaskSQL,
-			seriesSQL, completeSQL, skipSQL, tickSQL, restateSQL, completionsSQL, completionSQL, countsSQL, contractorsSQL, contractorSQL,
+			seriesSQL, completeSQL, skipSQL, tickSQL, restateSQL, feedByKeySQL, calendarSQL, completionsSQL, completionSQL, countsSQL, contractorsSQL, contractorSQL,
 		},
 		Background: eraseLate,
 		Register: func(d *boot.Deps) error {
