@@ -28,7 +28,16 @@ type target struct {
 	name   string
 	url    string
 	header map[string]string
+	turns  []map[string]string // instead of header, one after the other
 	wants  int
+}
+
+// headers are those of the n-th request.
+func (t target) headers(n int) map[string]string {
+	if len(t.turns) == 0 {
+		return t.header
+	}
+	return t.turns[n%len(t.turns)]
 }
 
 // result is what a target did.
@@ -110,7 +119,7 @@ func work(ctx context.Context, client *fasthttp.HostClient, t target, until time
 	for ctx.Err() == nil && time.Now().Before(until) {
 		request.Reset()
 		request.SetRequestURI(t.url)
-		for k, v := range t.header {
+		for k, v := range t.headers(len(times)) {
 			request.Header.Set(k, v)
 		}
 		begun := time.Now()

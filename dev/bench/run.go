@@ -17,6 +17,7 @@ import (
 type Options struct {
 	Postgres, Redis string
 	Each            time.Duration // for each target of each board
+	Grown           int           // tasks of others in the end; 0: not measured
 	Out             io.Writer
 }
 
@@ -70,7 +71,10 @@ func Boards(ctx context.Context, o Options) (err error) {
 		}
 		report(o.Out, b.what, a, z)
 	}
-	return nil
+	if o.Grown == 0 {
+		return nil
+	}
+	return grown(ctx, o, s.URL, database)
 }
 
 // household registers somebody with one residence of so many tasks, and answers their board.

@@ -17,6 +17,7 @@ import (
 func runBench(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	each := flags.Duration("each", 12*time.Second, "how long to measure each target")
+	grown := flags.Int("grown", 1_000_000, "tasks of others, among which boards are measured in the end; 0: leave that out")
 	profile := flags.String("cpuprofile", "", "write a CPU profile of the whole run to this file")
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
@@ -40,5 +41,5 @@ func runBench(ctx context.Context, args []string) error {
 		return err
 	}
 	defer stop()
-	return bench.Boards(ctx, bench.Options{Postgres: postgres, Redis: redis, Each: *each, Out: os.Stdout})
+	return bench.Boards(ctx, bench.Options{Postgres: postgres, Redis: redis, Each: *each, Grown: *grown, Out: os.Stdout})
 }
