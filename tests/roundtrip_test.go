@@ -89,6 +89,10 @@ func TestRoundTripBudget(t *testing.T) {
 	within(t, "static_data, cold", 1, ask(true, 200, "GET", "/api/static_data/", nothing))
 	within(t, "static_data, warm", 0, ask(false, 200, "GET", "/api/static_data/", nothing))
 	monthly := ada.lookup("task_frequencies", "monthly")
+	for _, path := range []string{"/api/tasks/templates/", "/api/tasks/templates/grouped/", "/api/tasks/templates/search/?q=filter"} {
+		within(t, "GET "+path+", cold", 1, ask(true, 200, "GET", path, nothing))
+		within(t, "GET "+path+", warm", 0, ask(false, 200, "GET", path, nothing))
+	}
 
 	t.Run("lists", func(t *testing.T) {
 		for _, path := range []string{
@@ -128,6 +132,10 @@ func TestRoundTripBudget(t *testing.T) {
 			within(t, c.method+" "+c.path+", cold", 2, ask(true, c.status, c.method, c.path, c.body))
 			within(t, c.method+" "+c.path+", warm", 1, ask(false, c.status, c.method, c.path, c.body))
 		}
+		suggested := always(map[string]any{"residence_id": house})
+		ada.want(201, "POST", "/api/tasks/templates/apply/", suggested())
+		within(t, "applying templates, cold", 2, ask(true, 200, "POST", "/api/tasks/templates/apply/", suggested))
+		within(t, "applying templates, warm", 1, ask(false, 200, "POST", "/api/tasks/templates/apply/", suggested))
 		within(t, "a move of a task, cold", 2, func() answer {
 			id := ada.task(house, "Rake", nil)
 			return ask(true, 200, "POST", "/api/tasks/"+id+"/mark-in-progress/", nothing)()

@@ -34,4 +34,7 @@ func RevisionKey(residence uuid.UUID) string { return prefix + "rev:" + residenc
 // LookupsKey is a service's lookup tables. Owner: that service.
 func LookupsKey(service string) string { return prefix + "lookups:" + service }
 
+// TemplatesKey is all the templates of tasks. Owner: task.
+func TemplatesKey() string { return prefix + "templates:task" }
+
 func tokenHash(key string) (string, bool) { return strings.CutPrefix(key, tokenPrefix) }

@@ -163,6 +163,7 @@ func (j *jsonWriter) card(t *BoardTask) {
 	member(j, "contractor_id", t.ContractorID, j.id)
 	member(j, "estimated_cost", t.EstimatedCost, j.money)
 	member(j, "actual_cost", t.ActualCost, j.money)
+	member(j, "template_id", t.TemplateID, j.id)
 	member(j, "last_completed_at", t.LastCompletedAt, j.instant)
 	j.name("completion_count")
 	j.int(t.CompletionCount)

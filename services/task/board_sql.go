@@ -61,7 +61,7 @@ func scanBoardTask(rows pgx.Rows) (BoardTask, error) {
 	err := rows.Scan(&t.ID, &t.ResidenceID, &t.Title, &t.Description, &t.CategoryID, &t.PriorityID, &t.FrequencyID,
 		&t.CustomIntervalDays, &t.RRule, &t.RescheduleFrom, &t.SeasonStart, &t.SeasonEnd, &t.DueDate, &t.NextDueDate,
 		&t.InProgress, &t.IsCancelled, &t.IsArchived, &t.AssignedToID, &t.AssignedToName,
-		&t.ContractorID, &t.EstimatedCost, &t.ActualCost, &t.LastCompletedAt, &t.CompletionCount, &t.CreatedByID,
+		&t.ContractorID, &t.EstimatedCost, &t.ActualCost, &t.TemplateID, &t.LastCompletedAt, &t.CompletionCount, &t.CreatedByID,
 		&t.Version, &t.CreatedAt, &t.UpdatedAt,
 		&t.IsDone, &t.PausedFrom, &t.PausedUntil, &t.EndDate, &t.MaxOccurrences, &t.Checklist, &t.Rotation, &t.RotationMemberIDs, &ids, &at)
 	if err != nil {

@@ -93,6 +93,7 @@ func (w *wire) boardTask() BoardTask {
 	t.InProgress, t.IsCancelled, t.IsArchived = wireBool(w.next()), wireBool(w.next()), wireBool(w.next())
 	t.AssignedToID, t.AssignedToName, t.ContractorID = opt(w, wireID), opt(w, wireText), opt(w, wireID)
 	t.EstimatedCost, t.ActualCost = opt(w, wireMoney), opt(w, wireMoney)
+	t.TemplateID = opt(w, wireID)
 	t.LastCompletedAt, t.CompletionCount, t.CreatedByID = opt(w, wireInstant), wireInt(w.next()), wireID(w.next())
 	t.Version, t.CreatedAt, t.UpdatedAt = wireInt(w.next()), wireInstant(w.next()), wireInstant(w.next())
 	t.IsDone, t.PausedFrom, t.PausedUntil = wireBool(w.next()), opt(w, wireDay), opt(w, wireDay)

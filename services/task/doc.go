@@ -1,8 +1,8 @@
 // Package task is the service that owns what is to be done in a home: tasks, their completions, contractors, and the
-// lookup tables of these.
+// lookup tables of these. And templates: what there is to do in most homes.
 //
 // Tables: tasks, completions, task_skips, contractors, contractor_favorites, calendar_feeds, task_categories, task_priorities, task_frequencies,
-// contractor_specialties; people is a projection of auth's users, gone_residences and
+// contractor_specialties, task_templates; people is a projection of auth's users, gone_residences and
 // gone_members mark what was deleted and who left of late.
 //
 // Events out: task.created, task.changed, task.deleted, task.completed, task.completion_changed, contractor.changed.

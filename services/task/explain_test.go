@@ -72,7 +72,7 @@ func TestHotStatementsScanNoTable(t *testing.T) {
 	for name, statement := range map[string]string{
 		"board": boardSQL, "filtered board": filteredBoardSQL, "counts": countsSQL, "task": taskSQL, "change": changeTaskSQL, "move": moveTaskSQL,
 		"delete": deleteTaskSQL, "series": seriesSQL, "complete": completeSQL, "replace": replaceSQL, "undo": undoSQL,
-		"completions": completionsSQL, "completions of a task": completionsOfSQL, "completion": completionSQL, "insert": insertTasksSQL,
+		"completions": completionsSQL, "completions of a task": completionsOfSQL, "completion": completionSQL, "insert": insertTasksSQL, "insert from templates": applySQL,
 		"contractors": contractorsSQL, "contractor": contractorSQL, "change contractor": changeContractorSQL, "delete contractor": deleteContractorSQL,
 		"favourite": toggleFavoriteSQL, "tasks of a contractor": tasksOfContractorSQL,
 		"skip": skipSQL, "unskip": unskipSQL, "skip by id": skipByIDSQL, "skips of a task": skipsOfSQL, "tick": tickSQL, "series in a residence": seriesInSQL,
@@ -86,8 +86,8 @@ func TestHotStatementsScanNoTable(t *testing.T) {
 				with = overlaid(args, pgx.NamedArgs{"id": contractor})
 			case name == "replace" || name == "undo" || name == "completion" || name == "complete":
 				with = overlaid(args, pgx.NamedArgs{"id": completion, "seen": 1})
-			case name == "insert":
-				with = overlaid(args, pgx.NamedArgs{"tasks": mustJSON(t, []any{insert})})
+			case strings.HasPrefix(name, "insert"):
+				with = overlaid(args, pgx.NamedArgs{"tasks": mustJSON(t, []any{insert}), "residence": homes[0]})
 			case strings.HasPrefix(name, "erase"):
 				with = overlaid(args, pgx.NamedArgs{"id": homes[0]})
 			}

@@ -15,6 +15,13 @@ func (s *Service) routes() {
 	httpx.Get(s.HTTP, "/api/tasks/priorities/", identity.User, s.getPriorities, "Priorities of tasks")
 	httpx.Get(s.HTTP, "/api/tasks/frequencies/", identity.User, s.getFrequencies, "Frequencies of tasks")
 
+	httpx.Get(s.HTTP, "/api/tasks/templates/", identity.User, s.getTemplates, "Templates of tasks")
+	httpx.Get(s.HTTP, "/api/tasks/templates/grouped/", identity.User, s.getTemplatesGrouped, "Templates by category")
+	httpx.Get(s.HTTP, "/api/tasks/templates/search/", identity.User, s.getTemplatesSearch, "Templates that a few words mean, the best first")
+	httpx.Get(s.HTTP, "/api/tasks/templates/by-category/{id}/", identity.User, s.getTemplatesOfCategory, "Templates of one category")
+	httpx.Get(s.HTTP, "/api/tasks/templates/{id}/", identity.User, s.getTemplate, "Read a template")
+	httpx.Post(s.HTTP, "/api/tasks/templates/apply/", identity.User, s.postApplyTemplates, "Add the tasks of templates to a residence", created)
+
 	httpx.Get(s.HTTP, "/api/tasks/", identity.User, s.getBoard, "The board over every residence that you see")
 	httpx.Get(s.HTTP, "/api/tasks/by-residence/{residence_id}/", identity.User, s.getResidenceBoard, "The board of one residence")
 	httpx.Post(s.HTTP, "/api/tasks/", identity.User, s.postTask, "Add a task", created)

@@ -12,8 +12,9 @@ type Config struct{ config.Service }
 // Service holds what the operations work with.
 type Service struct {
 	*boot.Deps
-	lookups lookupShelf
-	turns   turns
+	lookups   lookupShelf
+	templates templateShelf
+	turns     turns
 }
 
 // New is the service, to be opened by boot.

@@ -29,8 +29,10 @@ var (
 	weekly   = uuid.MustParse("01900000-0000-7000-8000-000000003003")
 	monthly  = uuid.MustParse("01900000-0000-7000-8000-000000003005")
 	custom   = uuid.MustParse("01900000-0000-7000-8000-000000003009")
-	plumber  = uuid.MustParse("01900000-0000-7000-8000-000000004002")
-	newID    = func() uuid.UUID { return uuid.Must(uuid.NewV7()) }
+	// A template that suits every residence.
+	smokeAlarms = uuid.MustParse("01900000-0000-7000-8000-000000005a01")
+	plumber     = uuid.MustParse("01900000-0000-7000-8000-000000004002")
+	newID       = func() uuid.UUID { return uuid.Must(uuid.NewV7()) }
 )
 
 type doc = map[string]any
@@ -197,7 +199,13 @@ func countRoundTrips(t *testing.T, h house) {
 		{"POST", path("contractors", shared.ID, "toggle-favorite"), nil, 200, 1},
 		{"GET", path("contractors", shared.ID, "tasks"), nil, 200, 1},
 		{"DELETE", path("contractors", shared.ID), nil, 204, 1},
-		{"GET", "/api/tasks/categories/", nil, 200, 1},
+		{"GET", "/api/tasks/templates/grouped/", nil, 200, 1},
+		{"GET", "/api/tasks/templates/", nil, 200, 0},
+		{"GET", "/api/tasks/templates/search/?q=filter", nil, 200, 0},
+		{"GET", path("tasks/templates", smokeAlarms), nil, 200, 0},
+		{"POST", "/api/tasks/templates/apply/", doc{"residence_id": h.home}, 201, 1},
+		{"POST", "/api/tasks/templates/apply/", doc{"residence_id": h.home}, 200, 1},
+		{"GET", "/api/tasks/categories/", nil, 200, 0},
 		{"GET", "/api/tasks/priorities/", nil, 200, 0},
 		{"GET", "/api/tasks/frequencies/", nil, 200, 0},
 		{"GET", "/api/contractors/specialties/", nil, 200, 0},

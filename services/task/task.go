@@ -45,6 +45,7 @@ type Task struct {
 	ContractorID       *uuid.UUID    `json:"contractor_id" nullable:"true" format:"uuid"`
 	EstimatedCost      *money.Amount `json:"estimated_cost" nullable:"true"`
 	ActualCost         *money.Amount `json:"actual_cost" nullable:"true"`
+	TemplateID         *uuid.UUID    `json:"template_id" nullable:"true" format:"uuid" doc:"The template that it was made from"`
 	LastCompletedAt    *time.Time    `json:"last_completed_at" nullable:"true"`
 	CompletionCount    int           `json:"completion_count"`
 	CreatedByID        uuid.UUID     `json:"created_by_id" format:"uuid"`
@@ -97,6 +98,12 @@ func (s *Service) addTasks(ctx context.Context, actor identity.Actor, in []NewTa
 	if err != nil {
 		return nil, false, err
 	}
+	return s.insert(ctx, actor, homes, in, location, insertTasks)
+}
+
+// insert adds all of the tasks or none, with the statement that is given.
+func (s *Service) insert(ctx context.Context, actor identity.Actor, homes []access.Home, in []NewTask, location func(int) string, statement inserter) ([]Task, bool, error) {
+	var err error
 	rows := make([]map[string]any, len(in))
 	assignees := map[uuid.UUID][]uuid.UUID{}
 	for i, task := range in {
@@ -108,7 +115,7 @@ func (s *Service) addTasks(ctx context.Context, actor identity.Actor, in []NewTa
 		return nil, false, apperr.InvalidField(location(at)+".id", "is that of another task in the same request")
 	}
 	for range tries {
-		outcome, err := insertTasks(ctx, s.DB, actor, access.IDs(homes), rows)
+		outcome, err := statement(ctx, s.DB, actor, access.IDs(homes), rows)
 		if raced(err) {
 			continue
 		}
@@ -153,7 +160,7 @@ func (s *Service) newRow(ctx context.Context, actor identity.Actor, homes []acce
 	}
 	now := s.Clock.Now()
 	row["id"], row["event_id"], row["next_due_date"], row["created_by_id"] = id, uuid.Must(uuid.NewV7()), due, actor.UserID
-	row["created_at"], row["updated_at"] = now, now
+	row["template_id"], row["created_at"], row["updated_at"] = in.TemplateID, now, now
 	row["in_progress"], row["is_cancelled"], row["is_archived"], row["is_done"], row["completion_count"], row["version"] = false, false, false, false, 0, 1
 	return row, nil
 }
@@ -462,6 +469,7 @@ var refusals = map[string]string{
 	"category_id":          "is not a category",
 	"priority_id":          "is not a priority",
 	"frequency_id":         "is not a frequency",
+	"template_id":          "is not a template",
 	"specialty_ids":        "has an id that is no specialty",
 	"contractor_id":        "is not a contractor of this residence, nor a personal one of yours",
 	"assigned_to_id":       "is not somebody who sees this residence",

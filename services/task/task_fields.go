@@ -43,6 +43,7 @@ type TaskFields struct {
 type NewTask struct {
 	ID *uuid.UUID `json:"id,omitempty" format:"uuid" doc:"A UUIDv7 of your own: sending the same task twice adds it once"`
 	TaskFields
+	TemplateID *uuid.UUID `json:"template_id" nullable:"true" format:"uuid" doc:"The template that it is made from"`
 }
 
 // TaskPatch is a change of some of a task's fields.

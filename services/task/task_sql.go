@@ -22,7 +22,7 @@ const taskColumns = `t.id, t.residence_id, t.title, t.description, t.category_id
 	t.custom_interval_days, t.rrule, t.reschedule_from, t.season_start, t.season_end, t.due_date, t.next_due_date,
 	t.in_progress, t.is_cancelled, t.is_archived, t.assigned_to_id,
 	p.name AS assigned_to_name,
-	t.contractor_id, t.estimated_cost, t.actual_cost, t.last_completed_at, t.completion_count, t.created_by_id,
+	t.contractor_id, t.estimated_cost, t.actual_cost, t.template_id, t.last_completed_at, t.completion_count, t.created_by_id,
 	t.version, t.created_at, t.updated_at,
 	t.is_done, t.paused_from, t.paused_until, t.end_date, t.max_occurrences, t.checklist, t.rotation, t.rotation_member_ids`
 
@@ -63,19 +63,24 @@ type insertedTask struct {
 }
 
 const newColumns = `id, residence_id, title, description, category_id, priority_id, frequency_id, custom_interval_days, reschedule_from,
-	due_date, next_due_date, assigned_to_id, contractor_id, estimated_cost, actual_cost, created_by_id, created_at, updated_at,
+	due_date, next_due_date, assigned_to_id, contractor_id, estimated_cost, actual_cost, template_id, created_by_id, created_at, updated_at,
 	rrule, season_start, season_end, end_date, max_occurrences, checklist, rotation, rotation_member_ids`
 
 // An id that is added by somebody else while this runs breaks the primary key and with it the whole statement: skipping
 // the one row would leave some of the tasks added and some not. The rows go in in the order of their ids, so that two who
 // send the same tasks in different orders wait for each other and not in a circle.
-const insertTasksSQL = `
+const insertTasksSQL = newTasks + addNewTasks
+
+const newTasks = `
 WITH new AS (
 	SELECT n.*, x.ord::int AS ord, (x.value->>'event_id')::uuid AS event_id
 	FROM jsonb_array_elements(@tasks::jsonb) WITH ORDINALITY AS x(value, ord)
-	CROSS JOIN LATERAL jsonb_populate_record(NULL::tasks, x.value || jsonb_build_object('checklist', ` + newChecklist + `)) n),
+	CROSS JOIN LATERAL jsonb_populate_record(NULL::tasks, x.value || jsonb_build_object('checklist', ` + newChecklist + `)) n`
+
+const addNewTasks = `),
 refused AS (
 	SELECT w.ord, v.field FROM new w CROSS JOIN LATERAL (VALUES ` + lookupChecks + `,
+		('template_id', w.template_id IS NOT NULL AND NOT EXISTS (SELECT FROM task_templates l WHERE l.id = w.template_id)),
 		('contractor_id', w.contractor_id IS NOT NULL AND NOT EXISTS (
 			SELECT FROM contractors k WHERE k.id = w.contractor_id AND ` + visibleContractor + `))) AS v(field, wrong)
 	WHERE v.wrong),
@@ -107,20 +112,31 @@ const lookupChecks = `
 	('season_end', w.season_start IS NOT NULL AND w.season_end IS NULL),
 	('custom_interval_days', w.custom_interval_days IS NULL AND EXISTS (SELECT FROM task_frequencies l WHERE l.id = w.frequency_id AND l.unit = 'custom'))`
 
+// inserter adds rows to the tasks.
+type inserter func(ctx context.Context, q pg.Querier, actor identity.Actor, mine []uuid.UUID, rows []map[string]any) ([]insertedTask, error)
+
 // insertTasks adds all of the rows or none.
 func insertTasks(ctx context.Context, q pg.Querier, actor identity.Actor, mine []uuid.UUID, rows []map[string]any) ([]insertedTask, error) {
+	args, err := insertArgs(ctx, actor, mine, rows)
+	if err != nil {
+		return nil, err
+	}
+	return pg.All[insertedTask](ctx, q, insertTasksSQL, args)
+}
+
+func insertArgs(ctx context.Context, actor identity.Actor, mine []uuid.UUID, rows []map[string]any) (pgx.NamedArgs, error) {
 	raw, err := json.Marshal(rows)
 	if err != nil {
 		return nil, fmt.Errorf("tasks: %w", err)
 	}
-	return pg.All[insertedTask](ctx, q, insertTasksSQL, events.TaskCreated.Args(ctx, events.TaskRef{ActorID: actor.UserID},
-		pgx.NamedArgs{"tasks": string(raw), "actor": actor.UserID, "mine": mine}))
+	return events.TaskCreated.Args(ctx, events.TaskRef{ActorID: actor.UserID},
+		pgx.NamedArgs{"tasks": string(raw), "actor": actor.UserID, "mine": mine}), nil
 }
 
 // raced reports whether a statement lost a race and is to be run again: an id was taken, or a contractor went away, after
 // it had looked.
 func raced(err error) bool {
-	for _, constraint := range []string{"tasks_pkey", "tasks_contractor", "completions_pkey", "completions_contractor"} {
+	for _, constraint := range []string{"tasks_pkey", "tasks_contractor", "tasks_template", "completions_pkey", "completions_contractor"} {
 		if pg.Violates(err, constraint) {
 			return true
 		}

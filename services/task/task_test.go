@@ -25,6 +25,7 @@ func TestATaskKeepsWhatItWasGiven(t *testing.T) {
 		"id": id, "residence_id": h.home, "title": "Bleed the radiators", "description": "All of them", "category_id": plumbing, "priority_id": urgent,
 		"frequency_id": custom, "custom_interval_days": 45, "reschedule_from": "completion", "due_date": "2026-03-20",
 		"assigned_to_id": h.member.Actor.UserID, "estimated_cost": "12.5", "actual_cost": "0", "rrule": nil, "contractor_id": nil,
+		"template_id": smokeAlarms,
 	}
 	a := h.owner.Want(201, "POST", "/api/tasks/", body)
 	if a.Header.Get("ETag") != `"1"` {
@@ -33,7 +34,7 @@ func TestATaskKeepsWhatItWasGiven(t *testing.T) {
 	got := testkit.JSON[doc](t, a)
 	for field, want := range (doc{
 		"id": id.String(), "title": "Bleed the radiators", "description": "All of them", "category_id": plumbing.String(), "custom_interval_days": 45.0,
-		"reschedule_from": "completion", "due_date": "2026-03-20", "next_due_date": "2026-03-20", "estimated_cost": "12.50", "actual_cost": "0.00",
+		"reschedule_from": "completion", "due_date": "2026-03-20", "next_due_date": "2026-03-20", "estimated_cost": "12.50", "actual_cost": "0.00", "template_id": smokeAlarms.String(),
 		"rrule": nil, "season_start": nil, "season_end": nil, "in_progress": false, "is_cancelled": false, "is_archived": false, "assigned_to_name": nil,
 		"assigned_to_id": h.member.Actor.UserID.String(), "last_completed_at": nil, "completion_count": 0.0, "version": 1.0,
 		"created_by_id": h.owner.Actor.UserID.String(), "created_at": "2026-03-10T12:00:00Z", "updated_at": "2026-03-10T12:00:00Z",
@@ -42,7 +43,7 @@ func TestATaskKeepsWhatItWasGiven(t *testing.T) {
 			t.Errorf("%s is %v, want %v", field, value, want)
 		}
 	}
-	if len(got) != 36 {
+	if len(got) != 37 {
 		t.Errorf("%d fields: %v", len(got), got)
 	}
 	h.owner.Want(304, "GET", path("tasks", id), nil, "If-None-Match", `"1"`)
@@ -70,6 +71,7 @@ func TestTasksThatAreRefused(t *testing.T) {
 		{"an unknown category", "body.category_id", doc{"category_id": newID()}},
 		{"an unknown priority", "body.priority_id", doc{"priority_id": newID()}},
 		{"an unknown frequency", "body.frequency_id", doc{"frequency_id": newID()}},
+		{"an unknown template", "body.template_id", doc{"template_id": newID()}},
 		{"an unknown contractor", "body.contractor_id", doc{"contractor_id": newID()}},
 		{"somebody who does not see the residence", "body.assigned_to_id", doc{"assigned_to_id": h.stranger.Actor.UserID}},
 		{"nobody there is", "body.assigned_to_id", doc{"assigned_to_id": newID()}},
