@@ -58,9 +58,7 @@ func TestPropertiesOfTheNextDay(t *testing.T) {
 		slices.SortFunc(done, day.Day.Compare)
 		log := recur.Log{Done: done}
 		if r.IntN(3) == 0 {
-			for _, d := range rule.Upcoming(recur.Log{Done: done}, 1+r.IntN(3)) {
-				log.Skipped = append(log.Skipped, d)
-			}
+			log.Skipped = rule.Upcoming(log, 1+r.IntN(3))
 			rule.Pause = recur.Pause{} // what is skipped is an occurrence, not the day after a pause
 		}
 		checkNext(t, rule, log)
