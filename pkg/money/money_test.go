@@ -22,3 +22,14 @@ func TestAmounts(t *testing.T) {
 		t.Errorf("a difference is written %s", got)
 	}
 }
+
+func TestATotalHasMoreDigitsThanAnAmount(t *testing.T) {
+	const most = "9999999999999999.99"
+	var sum money.Total
+	if err := sum.UnmarshalText([]byte(most)); err != nil || sum.String() != most {
+		t.Errorf("%s became %s, %v", most, sum, err)
+	}
+	if err := sum.UnmarshalText([]byte("-1")); err == nil {
+		t.Errorf("a negative one was read as %s", sum)
+	}
+}

@@ -28,6 +28,7 @@ type Completion struct {
 	ActualCost      *money.Amount `json:"actual_cost" nullable:"true"`
 	Rating          *int          `json:"rating" minimum:"1" maximum:"5"`
 	ContractorID    *uuid.UUID    `json:"contractor_id" nullable:"true" format:"uuid"`
+	ContractorName  *string       `json:"contractor_name" doc:"It stays when the contractor is deleted"`
 	UploadIDs       []uuid.UUID   `json:"upload_ids" nullable:"false"`
 	Version         int           `json:"version"`
 }

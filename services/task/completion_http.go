@@ -28,7 +28,18 @@ func answerCompletion(status int, completion Completion, err error) (*completion
 	if err != nil {
 		return nil, err
 	}
-	return &completionOutput{Status: status, ETag: etagWithName(completion.Version, completion.CompletedByName), Body: completion}, nil
+	return &completionOutput{Status: status, ETag: etagWithName(completion.Version, completion.names()), Body: completion}, nil
+}
+
+// names are those that the completion shows, nil when none.
+func (c Completion) names() *string {
+	switch {
+	case c.ContractorName == nil:
+		return c.CompletedByName
+	case c.CompletedByName == nil:
+		return c.ContractorName
+	}
+	return new(*c.CompletedByName + "\n" + *c.ContractorName)
 }
 
 type quickCompleteInput struct {

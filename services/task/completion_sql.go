@@ -14,13 +14,16 @@ import (
 	"hearth.internal/pkg/pg"
 )
 
-// completionColumns are a Completion, of completions c and their doer p.
+// completionColumns are a Completion, of completions c, their doer p and contractor k.
 const completionColumns = `c.id, c.task_id, c.completed_at, c.completed_by_id,
 	p.name AS completed_by_name,
-	c.notes, c.actual_cost, c.rating, c.contractor_id, c.upload_ids, c.version`
+	c.notes, c.actual_cost, c.rating, c.contractor_id,
+	coalesce(k.name, c.contractor_name) AS contractor_name,
+	c.upload_ids, c.version`
 
 // withDoer joins what completionColumns wants.
-const withDoer = ` c LEFT JOIN LATERAL (` + personName + ` WHERE p.user_id = c.completed_by_id LIMIT 1) p ON true `
+const withDoer = ` c LEFT JOIN LATERAL (` + personName + ` WHERE p.user_id = c.completed_by_id LIMIT 1) p ON true
+	LEFT JOIN LATERAL (SELECT k.name FROM contractors k WHERE k.id = c.contractor_id LIMIT 1) k ON true `
 
 type seriesQuery struct {
 	task       uuid.UUID // zero: the one of the completion
@@ -131,7 +134,8 @@ WITH` + replayed + `
 	WHERE t.id = @task::uuid AND t.version = @seen::int RETURNING t.id),
 written AS (
 	UPDATE completions c SET completed_at = @at::timestamptz, notes = @notes::text, actual_cost = @cost::bigint, rating = @rating::smallint,
-		contractor_id = @contractor::uuid, upload_ids = @uploads::uuid[], version = c.version + 1, updated_at = @now::timestamptz
+		contractor_id = @contractor::uuid, upload_ids = @uploads::uuid[], version = c.version + 1, updated_at = @now::timestamptz,
+		contractor_name = CASE WHEN @contractor::uuid IS NULL AND c.contractor_id IS NULL THEN c.contractor_name END -- of a deleted one
 	FROM changed WHERE c.id = @id::uuid AND c.task_id = changed.id RETURNING c.*),
 event AS (` + events.Columns + ` FROM written)
 SELECT ` + completionColumns + ` FROM written` + withDoer

@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"strconv"
+	"hash/fnv"
+	"net/mail"
+	"net/url"
 	"strings"
 	"time"
 
@@ -14,6 +16,7 @@ import (
 	"hearth.internal/pkg/apperr"
 	"hearth.internal/pkg/events"
 	"hearth.internal/pkg/identity"
+	"hearth.internal/pkg/money"
 	"hearth.internal/pkg/page"
 	"hearth.internal/pkg/patch"
 	"hearth.internal/pkg/pg"
@@ -35,14 +38,34 @@ type Contractor struct {
 	SpecialtyIDs []uuid.UUID `json:"specialty_ids" nullable:"false"`
 	IsFavorite   bool        `json:"is_favorite" doc:"Of the person who asks"`
 	TaskCount    int         `json:"task_count" doc:"Tasks that name the contractor, in residences that you see"`
-	Version      int         `json:"version"`
-	CreatedAt    time.Time   `json:"created_at"`
-	UpdatedAt    time.Time   `json:"updated_at"`
+
+	AverageRating   *float64   `json:"average_rating" doc:"Of the completions that name the contractor and are rated, in residences that you see; one decimal" example:"4.5"`
+	RatingCount     int        `json:"rating_count"`
+	CompletionCount int        `json:"completion_count"`
+	LastWorkedAt    *time.Time `json:"last_worked_at" nullable:"true"`
+	TotalPaid       Paid       `json:"total_paid" nullable:"false" doc:"What those completions cost, by currency"`
+
+	Version   int       `json:"version"`
+	CreatedAt time.Time `json:"created_at"`
+	UpdatedAt time.Time `json:"updated_at"`
 }
 
-// ETag is the version, and what else the answer shows.
+// Paid is money of several currencies, each once.
+type Paid []PaidIn
+
+// PaidIn is money of one currency.
+type PaidIn struct {
+	Currency string      `json:"currency" example:"EUR"`
+	Amount   money.Total `json:"amount"`
+}
+
+// ETag is the version and, behind a hyphen, a hash of all that the answer shows: what was done by the contractor, and
+// whose favourite it is, change without a new version.
 func (c Contractor) ETag() string {
-	return `"` + strconv.Itoa(c.Version) + "-" + strconv.FormatBool(c.IsFavorite)[:1] + strconv.Itoa(c.TaskCount) + `"`
+	raw, _ := json.Marshal(c) // numbers and texts always marshal
+	h := fnv.New32a()
+	_, _ = h.Write(raw) // a hash never fails
+	return fmt.Sprintf(`"%d-%08x"`, c.Version, h.Sum32())
 }
 
 // ContractorFields are what a person may say of a contractor.
@@ -96,8 +119,8 @@ func (p ContractorPatch) row() (map[string]any, error) {
 	if p.SpecialtyIDs.Set && p.SpecialtyIDs.Value == nil {
 		p.SpecialtyIDs = nullable(&[]uuid.UUID{})
 	}
-	if text := p.Email.Value; text != nil && !strings.Contains(*text, "@") {
-		return nil, apperr.InvalidField("body.email", "is not an e-mail address")
+	if err := p.settle(); err != nil {
+		return nil, err
 	}
 	raw, err := json.Marshal(p)
 	if err != nil {
@@ -109,6 +132,74 @@ func (p ContractorPatch) row() (map[string]any, error) {
 	}
 	return row, nil
 }
+
+// settle trims what was typed, takes blank fields for empty ones, and refuses what nobody could write to, open or dial.
+func (p *ContractorPatch) settle() error {
+	p.Name.Value = strings.TrimSpace(p.Name.Value)
+	for _, field := range []*patch.Nullable[string]{&p.Company, &p.Phone, &p.Email, &p.Website, &p.Address, &p.Notes} {
+		if field.Value == nil {
+			continue
+		}
+		if field.Value = new(strings.TrimSpace(*field.Value)); *field.Value == "" {
+			field.Value = nil
+		}
+	}
+	e := apperr.ValidationFailed.New("The contractor has a field that is not valid.")
+	if p.Name.Set && p.Name.Value == "" {
+		e = e.At("body.name", "must not be blank")
+	}
+	for _, c := range []struct {
+		field, message string
+		value          *string
+		valid          func(string) bool
+	}{
+		{"email", "is not an e-mail address, such as ada@example.com", p.Email.Value, isAddress},
+		{"website", "is not a web address, such as https://example.com", p.Website.Value, isWebsite},
+		{"phone", "must have 3 to 30 digits, and beside them only + ( ) - . / and spaces", p.Phone.Value, isPhone},
+	} {
+		if c.value != nil && !c.valid(*c.value) {
+			e = e.At("body."+c.field, c.message)
+		}
+	}
+	if len(e.Fields) > 0 {
+		return e
+	}
+	return nil
+}
+
+// isAddress: an address alone, without a name beside it, at a domain.
+func isAddress(text string) bool {
+	address, err := mail.ParseAddress(text)
+	if err != nil || address.Address != text {
+		return false
+	}
+	domain := text[strings.LastIndex(text, "@")+1:]
+	return strings.Contains(strings.Trim(domain, "."), ".") && !strings.HasPrefix(domain, "[")
+}
+
+func isWebsite(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != "" && u.User == nil && !strings.ContainsAny(text, " \t\r\n")
+}
+
+func isPhone(text string) bool {
+	digits := 0
+	for _, r := range text {
+		switch {
+		case r >= '0' && r <= '9':
+			digits++
+		case !strings.ContainsRune("+()-./ ", r):
+			return false
+		}
+	}
+	return digits >= fewestDigits && digits <= mostDigits
+}
+
+// Emergency numbers have three digits; the longest, with an extension, far fewer than thirty.
+const (
+	fewestDigits = 3
+	mostDigits   = 30
+)
 
 // mayShare refuses a residence that the actor may not write to; a personal contractor needs none.
 func mayShare(homes []access.Home, residence *uuid.UUID) error {
@@ -169,7 +260,8 @@ func (s *Service) ContractorOf(ctx context.Context, actor identity.Actor, id uui
 	return contractor, err
 }
 
-// ChangeContractor applies the patch.
+// ChangeContractor applies the patch. A contractor that moves to another residence, or becomes personal, keeps its
+// history; what is still to do elsewhere lets go of it, because who sees that can no longer see the contractor.
 func (s *Service) ChangeContractor(ctx context.Context, actor identity.Actor, id uuid.UUID, version *int, p ContractorPatch) (Contractor, error) {
 	homes, err := s.Access.Homes(ctx, actor)
 	if err != nil {
@@ -187,7 +279,7 @@ func (s *Service) ChangeContractor(ctx context.Context, actor identity.Actor, id
 	})
 }
 
-// DeleteContractor removes a contractor; tasks and completions that name it name nobody.
+// DeleteContractor removes a contractor. Tasks that name it name nobody; completions keep what it was called.
 func (s *Service) DeleteContractor(ctx context.Context, actor identity.Actor, id uuid.UUID, version *int) error {
 	homes, err := s.Access.Homes(ctx, actor)
 	if err != nil {
@@ -225,7 +317,8 @@ func (s *Service) writeContractor(ctx context.Context, actor identity.Actor, hom
 	return Contractor{}, busy()
 }
 
-// ToggleFavorite makes the contractor a favourite of the actor's, or no longer one. A viewer may have favourites too.
+// ToggleFavorite makes the contractor a favourite of the actor's, or no longer one. A viewer may have favourites too. Of
+// two devices at once the second undoes what the first did, as if it had come a moment later.
 func (s *Service) ToggleFavorite(ctx context.Context, actor identity.Actor, id uuid.UUID) (Contractor, error) {
 	homes, err := s.Access.Homes(ctx, actor)
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"hearth.internal/pkg/access"
 	"hearth.internal/pkg/events"
 	"hearth.internal/pkg/identity"
+	"hearth.internal/pkg/money"
 	"hearth.internal/pkg/pg"
 )
 
@@ -21,8 +22,23 @@ const (
 	favorite  = `EXISTS (SELECT FROM contractor_favorites v WHERE v.user_id = @actor::uuid AND v.contractor_id = c.id)`
 	taskCount = `(SELECT count(*) FROM tasks t WHERE t.contractor_id = c.id AND t.residence_id = ANY(@mine::uuid[]))`
 
-	// contractorColumns are a Contractor, of contractors c.
-	contractorColumns = plainContractorColumns + `, ` + favorite + ` AS is_favorite, ` + taskCount + ` AS task_count`
+	workColumns = `, work.average_rating, work.rating_count, work.completion_count, work.last_worked_at, work.total_paid`
+
+	// contractorColumns are a Contractor, of contractors c and their work.
+	contractorColumns = plainContractorColumns + workColumns + `, ` + favorite + ` AS is_favorite, ` + taskCount + ` AS task_count`
+
+	// withWork joins what contractorColumns wants: what the contractor c has done in the residences that the actor sees.
+	// Each residence has its currency.
+	withWork = ` c CROSS JOIN LATERAL (
+	SELECT coalesce(sum(g.done), 0)::int AS completion_count, coalesce(sum(g.rated), 0)::int AS rating_count,
+		round(sum(g.stars)::numeric / nullif(sum(g.rated), 0), 1)::double precision AS average_rating, max(g.last_at) AS last_worked_at,
+		coalesce(jsonb_agg(jsonb_build_object('currency', g.currency, 'hundredths', g.paid) ORDER BY g.currency)
+			FILTER (WHERE g.paid IS NOT NULL), '[]') AS total_paid
+	FROM (
+		SELECT h.currency, count(*) AS done, count(d.rating) AS rated, sum(d.rating) AS stars, max(d.completed_at) AS last_at,
+			sum(d.actual_cost)::bigint AS paid
+		FROM completions d JOIN unnest(@mine::uuid[], @currencies::text[]) AS h(id, currency) ON h.id = d.residence_id
+		WHERE d.contractor_id = c.id GROUP BY h.currency) g) work `
 
 	// seen is true of a contractor c that the actor sees.
 	seen = `(c.residence_id = ANY(@mine::uuid[]) OR (c.residence_id IS NULL AND c.created_by_id = @actor::uuid))`
@@ -52,11 +68,11 @@ added AS (
 event AS (`
 
 var insertContractorAll = insertContractorSQL + events.ColumnsWith(contractorRef) + ` FROM added c)
-SELECT 'added' AS outcome, '' AS field, c.affected, ` + plainContractorColumns + `, false AS is_favorite, 0::bigint AS task_count FROM added c
+SELECT 'added' AS outcome, '' AS field, c.affected, ` + contractorColumns + ` FROM added` + withWork + `
 UNION ALL
-SELECT CASE WHEN c.ours THEN 'there' ELSE 'taken' END, '', '{}', ` + contractorColumns + ` FROM there c
+SELECT CASE WHEN c.ours THEN 'there' ELSE 'taken' END, '', '{}', ` + contractorColumns + ` FROM there` + withWork + `
 UNION ALL
-SELECT 'refused', 'specialty_ids', '{}', ` + plainContractorColumns + `, false, 0 FROM w c
+SELECT 'refused', 'specialty_ids', '{}', ` + contractorColumns + ` FROM w` + withWork + `
 WHERE NOT EXISTS (SELECT FROM there) AND EXISTS (SELECT FROM w WHERE ` + specialtiesWrong + `)`
 
 func insertContractor(ctx context.Context, q pg.Querier, actor identity.Actor, homes []access.Home, row map[string]any) (writtenContractor, bool, error) {
@@ -68,14 +84,48 @@ func insertContractor(ctx context.Context, q pg.Querier, actor identity.Actor, h
 }
 
 func contractorArgs(ctx context.Context, actor identity.Actor, homes []access.Home, change string, args pgx.NamedArgs) pgx.NamedArgs {
-	args["actor"], args["mine"] = actor.UserID, access.IDs(homes)
+	args["actor"], args["mine"], args["currencies"] = actor.UserID, access.IDs(homes), currencies(homes)
 	return events.ContractorChanged.Args(ctx, events.Contractor{ActorID: actor.UserID, Change: change}, args)
 }
 
-const contractorSQL = `SELECT ` + contractorColumns + ` FROM contractors c WHERE c.id = @id::uuid AND ` + seen
+// currencies are those of the residences, in their order.
+func currencies(homes []access.Home) []string {
+	out := make([]string, len(homes))
+	for i, home := range homes {
+		out[i] = home.Currency
+	}
+	return out
+}
+
+// Scan reads total_paid.
+func (p *Paid) Scan(src any) error {
+	var raw []byte
+	switch v := src.(type) {
+	case string:
+		raw = []byte(v)
+	case []byte:
+		raw = v
+	}
+	var sums []struct {
+		Currency   string
+		Hundredths int64
+	}
+	if err := json.Unmarshal(raw, &sums); err != nil {
+		return fmt.Errorf("total paid: %w", err)
+	}
+	*p = make(Paid, len(sums))
+	for i, sum := range sums {
+		(*p)[i] = PaidIn{sum.Currency, money.Total(sum.Hundredths)}
+	}
+	return nil
+}
+
+const contractorSQL = `SELECT ` + contractorColumns + ` FROM contractors` + withWork + `WHERE c.id = @id::uuid AND ` + seen
 
 func readContractor(ctx context.Context, q pg.Querier, actor identity.Actor, id uuid.UUID, homes []access.Home) (Contractor, bool, error) {
-	return pg.One[Contractor](ctx, q, contractorSQL, pgx.NamedArgs{"id": id, "actor": actor.UserID, "mine": access.IDs(homes)})
+	return pg.One[Contractor](ctx, q, contractorSQL, pgx.NamedArgs{
+		"id": id, "actor": actor.UserID, "mine": access.IDs(homes), "currencies": currencies(homes),
+	})
 }
 
 // contractorTarget is the contractor that a write is about, if the actor sees it.
@@ -84,25 +134,45 @@ WITH target AS (
 	SELECT c.*, (c.residence_id IS NULL OR c.residence_id = ANY(@writable::uuid[])) AND (@version::int IS NULL OR c.version = @version::int) AS applicable
 	FROM contractors c WHERE c.id = @id::uuid AND ` + seen + `),`
 
-// Only who added a contractor can make it personal: it would vanish before the eyes of anybody else.
+// letGo are the events of the tasks t in let_go, which no longer name a contractor.
+const letGo = `
+	INSERT INTO outbox (id, name, payload, trace)
+	SELECT gen_random_uuid(), @task_name, @task_payload::jsonb || ` + refMembers + `, @task_trace FROM let_go t`
+
+// Only who added a contractor can make it personal: it would vanish before the eyes of anybody else. When it moves, what
+// is still to do in other residences lets go of it; what is done goes on naming it. Whose log shows its name is affected
+// by a new one too.
 var changeContractorSQL = contractorTarget + `
 w AS (
-	SELECT p.*, t.version AS read_version, t.residence_id AS was_in
+	SELECT p.*, t.version AS read_version, t.residence_id AS was_in, p.residence_id IS DISTINCT FROM t.residence_id AS moved, p.name <> t.name AS renamed
 	FROM contractors t CROSS JOIN LATERAL jsonb_populate_record(t, @row::jsonb) p JOIN target ON target.id = t.id WHERE target.applicable),
 refused AS (
 	SELECT v.field FROM w CROSS JOIN LATERAL (VALUES ('specialty_ids', ` + specialtiesWrong + `),
-		('residence_id', w.residence_id IS NULL AND w.created_by_id <> @actor::uuid)) AS v(field, wrong) WHERE v.wrong LIMIT 1),
-changed AS (
+		('residence_id', w.moved AND w.residence_id IS NULL AND w.created_by_id <> @actor::uuid)) AS v(field, wrong) WHERE v.wrong LIMIT 1),
+written AS (
 	UPDATE contractors c SET residence_id = w.residence_id, name = w.name, company = w.company, phone = w.phone, email = w.email,
 		website = w.website, address = w.address, notes = w.notes, rating = w.rating, specialty_ids = w.specialty_ids,
 		version = c.version + 1, updated_at = @now::timestamptz
 	FROM w WHERE c.id = w.id AND c.version = w.read_version AND NOT EXISTS (SELECT FROM refused)
-	RETURNING c.*, array_remove(ARRAY[w.residence_id, w.was_in], NULL) AS affected),
+	RETURNING c.*, w.was_in, w.moved, w.renamed),
+let_go AS (
+	UPDATE tasks t SET contractor_id = NULL, version = t.version + 1, updated_at = @now::timestamptz
+	FROM written c WHERE c.moved AND t.contractor_id = c.id AND t.residence_id IS DISTINCT FROM c.residence_id AND NOT ` + done + `
+	RETURNING t.*),
+told AS (` + letGo + `),
+changed AS (
+	SELECT c.*, ARRAY(
+		SELECT v.id FROM unnest(ARRAY[c.residence_id, c.was_in]) AS v(id) WHERE v.id IS NOT NULL
+		UNION SELECT l.residence_id FROM let_go l
+		UNION SELECT d.residence_id FROM completions d WHERE d.contractor_id = c.id AND (c.moved OR c.renamed)) AS affected
+	FROM written c),
 event AS (` + events.ColumnsWith(contractorRef) + ` FROM changed c)
-SELECT 'done' AS outcome, '' AS field, c.affected, ` + contractorColumns + ` FROM changed c
+SELECT 'done' AS outcome, '' AS field, c.affected, ` + plainContractorColumns + workColumns + `, ` + favorite + ` AS is_favorite,
+	` + taskCount + ` - (SELECT count(*) FROM let_go l WHERE l.residence_id = ANY(@mine::uuid[])) AS task_count
+FROM changed` + withWork + `
 UNION ALL
 SELECT CASE WHEN r.field IS NULL THEN 'kept' ELSE 'refused' END, coalesce(r.field, ''), '{}', ` + contractorColumns + `
-FROM target c LEFT JOIN refused r ON true WHERE NOT EXISTS (SELECT FROM changed)`
+FROM target` + withWork + `LEFT JOIN refused r ON true WHERE NOT EXISTS (SELECT FROM changed)`
 
 func changeContractor(ctx context.Context, q pg.Querier, actor identity.Actor, id uuid.UUID, version *int, homes []access.Home, row map[string]any, now time.Time) (writtenContractor, bool, error) {
 	raw, err := json.Marshal(row)
@@ -111,61 +181,75 @@ func changeContractor(ctx context.Context, q pg.Querier, actor identity.Actor, i
 	}
 	args := writeArgs(id, version, homes)
 	args["row"], args["now"] = string(raw), now
+	args = events.TaskChanged.ArgsAs(ctx, "task", events.TaskRef{ActorID: actor.UserID}, args)
 	return pg.One[writtenContractor](ctx, q, changeContractorSQL, contractorArgs(ctx, actor, homes, "changed", args))
 }
 
-// The foreign keys would clear the references too, but nobody's version would tell.
+// The foreign keys would clear the references too, but nobody's version would tell, and who did the work would be
+// forgotten.
 var deleteContractorSQL = contractorTarget + `
 removed AS (DELETE FROM contractors c USING target w WHERE w.applicable AND c.id = w.id AND c.version = w.version RETURNING c.*),
-tasks_left AS (
+let_go AS (
 	UPDATE tasks t SET contractor_id = NULL, version = t.version + 1, updated_at = @now::timestamptz
-	FROM removed WHERE t.contractor_id = removed.id RETURNING t.residence_id),
+	FROM removed WHERE t.contractor_id = removed.id RETURNING t.*),
+told AS (` + letGo + `),
 completions_left AS (
-	UPDATE completions t SET contractor_id = NULL, version = t.version + 1, updated_at = @now::timestamptz
+	UPDATE completions t SET contractor_id = NULL, contractor_name = removed.name, version = t.version + 1, updated_at = @now::timestamptz
 	FROM removed WHERE t.contractor_id = removed.id RETURNING t.residence_id),
 changed AS (
 	SELECT removed.*, ARRAY(
 		SELECT removed.residence_id WHERE removed.residence_id IS NOT NULL
-		UNION SELECT residence_id FROM tasks_left UNION SELECT residence_id FROM completions_left) AS affected
+		UNION SELECT residence_id FROM let_go UNION SELECT residence_id FROM completions_left) AS affected
 	FROM removed),
 event AS (` + events.ColumnsWith(contractorRef) + ` FROM changed c)
-SELECT 'done' AS outcome, '' AS field, c.affected, ` + contractorColumns + ` FROM changed c
+SELECT 'done' AS outcome, '' AS field, c.affected, ` + contractorColumns + ` FROM changed` + withWork + `
 UNION ALL
-SELECT 'kept', '', '{}', ` + contractorColumns + ` FROM target c WHERE NOT EXISTS (SELECT FROM changed)`
+SELECT 'kept', '', '{}', ` + contractorColumns + ` FROM target` + withWork + `WHERE NOT EXISTS (SELECT FROM changed)`
 
 func deleteContractor(ctx context.Context, q pg.Querier, actor identity.Actor, id uuid.UUID, version *int, homes []access.Home, now time.Time) (writtenContractor, bool, error) {
 	args := writeArgs(id, version, homes)
 	args["now"] = now
+	args = events.TaskChanged.ArgsAs(ctx, "task", events.TaskRef{ActorID: actor.UserID}, args)
 	return pg.One[writtenContractor](ctx, q, deleteContractorSQL, contractorArgs(ctx, actor, homes, "deleted", args))
 }
 
-// Whoever toggles twice at once ends where one of the two left it.
+// lockFavoriteSQL lets one toggle of a person's at a time through: two that both found none would both add it.
+const lockFavoriteSQL = `SELECT pg_advisory_xact_lock(hashtextextended(@actor::uuid::text || @id::uuid::text, 2))`
+
 var toggleFavoriteSQL = `
 WITH target AS (SELECT c.*, '{}'::uuid[] AS affected FROM contractors c WHERE c.id = @id::uuid AND ` + seen + `),
 removed AS (DELETE FROM contractor_favorites v USING target WHERE v.user_id = @actor::uuid AND v.contractor_id = target.id RETURNING v.contractor_id),
 added AS (
 	INSERT INTO contractor_favorites (user_id, contractor_id)
-	SELECT @actor::uuid, target.id FROM target WHERE NOT EXISTS (SELECT FROM removed) ON CONFLICT DO NOTHING),
+	SELECT @actor::uuid, target.id FROM target WHERE NOT EXISTS (SELECT FROM removed) ON CONFLICT DO NOTHING RETURNING contractor_id),
 event AS (` + events.ColumnsWith(contractorRef) + ` FROM target c)
-SELECT ` + plainContractorColumns + `, NOT EXISTS (SELECT FROM removed) AS is_favorite, ` + taskCount + ` AS task_count FROM target c`
+SELECT ` + plainContractorColumns + workColumns + `, EXISTS (SELECT FROM added) AS is_favorite, ` + taskCount + ` AS task_count FROM target` + withWork
 
-func toggleFavorite(ctx context.Context, q pg.Querier, actor identity.Actor, id uuid.UUID, homes []access.Home) (Contractor, bool, error) {
-	return pg.One[Contractor](ctx, q, toggleFavoriteSQL, contractorArgs(ctx, actor, homes, "favorite", pgx.NamedArgs{"id": id}))
+func toggleFavorite(ctx context.Context, q pg.Querier, actor identity.Actor, id uuid.UUID, homes []access.Home) (out Contractor, found bool, err error) {
+	args := contractorArgs(ctx, actor, homes, "favorite", pgx.NamedArgs{"id": id})
+	var batch pgx.Batch
+	batch.Queue(lockFavoriteSQL, args)
+	batch.Queue(toggleFavoriteSQL, args).Query(pg.Row(&out, &found))
+	err = pg.Send(ctx, q, &batch)
+	return out, found, err
 }
 
+// The page is cut before the work of those on it is looked at.
 const contractorsSQL = `
-SELECT ` + contractorColumns + `, lower(c.name) AS sort_name FROM contractors c
-WHERE ` + seen + `
-	AND (@residence::uuid IS NULL OR c.residence_id = @residence::uuid)
-	AND (@specialty::uuid IS NULL OR @specialty::uuid = ANY(c.specialty_ids))
-	AND (@text::text IS NULL OR c.name ILIKE @text::text OR c.company ILIKE @text::text)
-	AND (NOT @favorites::boolean OR ` + favorite + `)
-	AND (@after_name::text IS NULL OR (lower(c.name), c.id) > (@after_name::text, @after_id::uuid))
-ORDER BY lower(c.name), c.id LIMIT @limit::int`
+SELECT ` + contractorColumns + `, lower(c.name) AS sort_name FROM (
+	SELECT c.* FROM contractors c
+	WHERE ` + seen + `
+		AND (@residence::uuid IS NULL OR c.residence_id = @residence::uuid)
+		AND (@specialty::uuid IS NULL OR @specialty::uuid = ANY(c.specialty_ids))
+		AND (@text::text IS NULL OR c.name ILIKE @text::text OR c.company ILIKE @text::text)
+		AND (NOT @favorites::boolean OR ` + favorite + `)
+		AND (@after_name::text IS NULL OR (lower(c.name), c.id) > (@after_name::text, @after_id::uuid))
+	ORDER BY lower(c.name), c.id LIMIT @limit::int)` + withWork + `
+ORDER BY lower(c.name), c.id`
 
 func readContractors(ctx context.Context, q pg.Querier, v ListView, f ContractorFilter, after *contractorPlace, limit int) ([]listedContractor, error) {
 	args := pgx.NamedArgs{
-		"actor": v.actor.UserID, "mine": access.IDs(v.homes), "residence": orNull(f.ResidenceID), "specialty": orNull(f.SpecialtyID),
+		"actor": v.actor.UserID, "mine": access.IDs(v.homes), "currencies": currencies(v.homes), "residence": orNull(f.ResidenceID), "specialty": orNull(f.SpecialtyID),
 		"favorites": f.Favorites, "text": nil, "after_name": nil, "after_id": nil, "limit": limit,
 	}
 	if f.Text != "" {

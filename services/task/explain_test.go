@@ -21,8 +21,8 @@ INSERT INTO tasks (id, residence_id, title, frequency_id, due_date, next_due_dat
 SELECT md5(r || '/' || n)::uuid, md5('home' || r)::uuid, 'Task ' || n, '01900000-0000-7000-8000-000000003003', date '2026-01-01' + n, date '2026-03-01' + n, n % 8 = 0, CASE WHEN n % 3 = 0 THEN md5('person' || r)::uuid END, '01900000-0000-7000-8000-000000002002',
 	(SELECT id FROM contractors WHERE residence_id = md5('home' || r)::uuid AND name = 'c' || (1 + n % 10)), 3 * (n % 2), md5('person' || r)::uuid, now(), now()
 FROM generate_series(1, 40) n, generate_series(1, 500) r;
-INSERT INTO completions (id, task_id, residence_id, completed_at, completed_by_id, created_at, updated_at)
-SELECT gen_random_uuid(), id, residence_id, now() - make_interval(days => k), created_by_id, now(), now() FROM tasks, generate_series(1, 3) k WHERE completion_count > 0;
+INSERT INTO completions (id, task_id, residence_id, completed_at, completed_by_id, contractor_id, rating, actual_cost, created_at, updated_at)
+SELECT gen_random_uuid(), id, residence_id, now() - make_interval(days => k), created_by_id, contractor_id, 4, 1000, now(), now() FROM tasks, generate_series(1, 3) k WHERE completion_count > 0;
 INSERT INTO people (user_id, email, username, first_name, last_name, timezone, locale, version)
 SELECT md5('person' || r)::uuid, r || '@example.com', 'u' || r, 'First', 'Last', 'UTC', 'en', 1 FROM generate_series(1, 5000) r;
 INSERT INTO task_skips (id, task_id, occurrence, skipped_by_id, skipped_at)
@@ -66,6 +66,7 @@ func TestHotStatementsScanNoTable(t *testing.T) {
 		"reason": nil, "item": uuid.NewString(), "done": true, "ids": []uuid.UUID{task}, "paused_from": []*string{nil}, "paused_until": []*string{nil},
 		"seens": []int{1}, "nexts": []*string{nil}, "overs": []bool{false},
 		"mine_only": false, "hash": []byte{1}, "since": "2026-03-10T12:00:00Z",
+		"currencies": []string{"EUR", "USD"}, "task_name": "x", "task_payload": "{}", "task_trace": "",
 	}
 	insert := map[string]any{"id": uuid.New(), "event_id": uuid.New(), "residence_id": homes[0], "title": "x", "reschedule_from": "due_date",
 		"created_by_id": person, "created_at": "2026-03-10T12:00:00Z", "updated_at": "2026-03-10T12:00:00Z"}

@@ -32,13 +32,20 @@ const (
 const (
 	residenceGoneSQL    = `INSERT INTO gone_residences (residence_id, gone_at) VALUES (@id::uuid, @now::timestamptz) ON CONFLICT DO NOTHING`
 	eraseTasksSQL       = `DELETE FROM tasks WHERE residence_id = @id::uuid`
-	eraseContractorsSQL = `DELETE FROM contractors WHERE residence_id = @id::uuid`
+	eraseContractorsSQL = `
+WITH contractors_gone AS (DELETE FROM contractors WHERE residence_id = @id::uuid RETURNING id, name)` + keepNames
 
 	eraseLateSQL = `
 WITH gone AS (SELECT residence_id FROM gone_residences WHERE gone_at > @since::timestamptz),
 forgotten AS (DELETE FROM gone_residences WHERE gone_at <= @since::timestamptz),
-contractors AS (DELETE FROM contractors WHERE residence_id IN (SELECT residence_id FROM gone))
-DELETE FROM tasks WHERE residence_id IN (SELECT residence_id FROM gone)`
+contractors_gone AS (DELETE FROM contractors WHERE residence_id IN (SELECT residence_id FROM gone) RETURNING id, name),
+tasks_gone AS (DELETE FROM tasks WHERE residence_id IN (SELECT residence_id FROM gone))` + keepNames + `
+	AND c.residence_id NOT IN (SELECT residence_id FROM gone)`
+
+	// keepNames leaves the names of contractors_gone in the log of other residences, where they worked before they moved.
+	keepNames = `
+UPDATE completions c SET contractor_id = NULL, contractor_name = g.name, version = c.version + 1
+FROM contractors_gone g WHERE c.contractor_id = g.id`
 )
 
 // eraseResidence removes all that the residence held; completions go with their tasks.
