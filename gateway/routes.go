@@ -133,6 +133,9 @@ func Table() []Route {
 		{post, "/api/tasks/by-residence/{residence_id}/resume/", task, user, bulk, small, quick},
 		{post, "/api/tasks/{id}/checklist/{item_id}/check/", task, user, write, small, quick},
 		{post, "/api/tasks/{id}/checklist/{item_id}/uncheck/", task, user, write, small, quick},
+		{get, "/api/tasks/{id}/history/", task, user, read, small, quick},
+		{get, "/api/residences/{id}/history/", task, user, read, small, quick},
+		{get, "/api/residences/{id}/costs/", task, user, read, small, quick},
 
 		// Completions.
 		{get, "/api/task-completions/", task, user, read, small, quick},
@@ -152,6 +155,7 @@ func Table() []Route {
 		{del, "/api/contractors/{id}/", task, user, write, small, quick},
 		{post, "/api/contractors/{id}/toggle-favorite/", task, user, write, small, quick},
 		{get, "/api/contractors/{id}/tasks/", task, user, read, small, quick},
+		{get, "/api/contractors/{id}/history/", task, user, read, small, quick},
 
 		// Calendar apps, which send a key in the address and no token.
 		{get, "/api/calendar/", task, user, read, small, quick},

@@ -98,6 +98,7 @@ func TestRoundTripBudget(t *testing.T) {
 		for _, path := range []string{
 			"/api/tasks/", "/api/tasks/by-residence/" + house + "/", "/api/residences/my-residences/", "/api/residences/",
 			"/api/residences/summary/", "/api/contractors/", "/api/contractors/by-residence/" + house + "/", "/api/task-completions/",
+			"/api/residences/" + house + "/history/", "/api/residences/" + house + "/costs/",
 		} {
 			within(t, "GET "+path+", cold", 2, ask(true, 200, "GET", path, nothing))
 			within(t, "GET "+path+", warm", 1, ask(false, 200, "GET", path, nothing))

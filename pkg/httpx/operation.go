@@ -10,7 +10,6 @@ import (
 
 	"hearth.internal/pkg/apperr"
 	"hearth.internal/pkg/identity"
-	"hearth.internal/pkg/telemetry"
 )
 
 var problemSchema = reflect.TypeFor[apperr.Problem]()
@@ -64,7 +63,7 @@ func register[I, O any](s *Server, method, path string, g identity.Guard, h Hand
 	op := huma.Operation{
 		OperationID: operationID(method, path), Method: method, Path: path, Summary: summary, Tags: []string{tag(path)},
 		Hidden: strings.HasPrefix(path, "/internal"), MaxBodyBytes: bodyLimit,
-		Middlewares: huma.Middlewares{s.admit(g)}, Errors: failures(method, path, g, reflect.TypeFor[I]()),
+		Middlewares: huma.Middlewares{s.admit(g), refuseZeroID}, Errors: failures(method, path, g, reflect.TypeFor[I]()),
 		Responses: map[string]*huma.Response{},
 	}
 	out := reflect.TypeFor[O]()
@@ -101,11 +100,7 @@ func has(t reflect.Type, field string) bool {
 func (s *Server) admit(g identity.Guard) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		if err := g.Admit(identity.From(ctx.Context())); err != nil {
-			p := refusal{apperr.Of(err)}.humaError(telemetry.RequestID(ctx.Context()))
-			ctx.SetStatus(p.GetStatus())
-			ctx.SetHeader("Content-Type", problemType)
-			body, _ := p.MarshalJSON() // a problem without extra members always marshals
-			_, _ = ctx.BodyWriter().Write(body)
+			refuse(ctx, apperr.Of(err))
 			return
 		}
 		next(ctx)

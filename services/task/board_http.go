@@ -28,7 +28,7 @@ func (q BoardQuery) filter(actor identity.Actor) (BoardFilter, error) {
 	case "me":
 		f.AssignedTo = actor.UserID
 	default:
-		if f.AssignedTo, err = uuid.Parse(q.AssignedTo); err != nil {
+		if f.AssignedTo, err = uuid.Parse(q.AssignedTo); err != nil || f.AssignedTo == uuid.Nil {
 			return f, apperr.InvalidField("query.assigned_to", "must be me or a person's id")
 		}
 	}

@@ -270,7 +270,7 @@ func (s *Service) rewrite(ctx context.Context, actor identity.Actor, id uuid.UUI
 			return Completion{}, refusedField("body", "contractor_id")
 		}
 		log := row.series()
-		c.doing = doing{id, *row.TakenAt, *row.TakenBy}
+		c.doing, c.version = doing{id, *row.TakenAt, *row.TakenBy}, *row.TakenVersion
 		var out Completion
 		var applied bool
 		if in == nil {

@@ -80,9 +80,10 @@ func readSeries(ctx context.Context, q pg.Querier, query seriesQuery) (seriesRow
 // completing is a change of a task's log: the entry, and the task as it will stand.
 type completing struct {
 	doing
-	fields CompletionFields
-	actor  identity.Actor
-	now    time.Time
+	version int // of an entry that is there already
+	fields  CompletionFields
+	actor   identity.Actor
+	now     time.Time
 	derived
 	task Task
 }
@@ -102,6 +103,7 @@ func (c completing) args() pgx.NamedArgs {
 		"task": c.task.ID, "seen": c.task.Version - 1, "next": c.next, "over": c.over, "assignee": c.assignee, "last_at": c.lastAt, "count": c.count,
 		"recent_ids": c.recentIDs, "recent_at": c.recentAt, "id": c.id, "at": c.at, "by": c.actor.UserID, "notes": c.fields.Notes,
 		"cost": c.fields.ActualCost, "rating": c.fields.Rating, "contractor": c.fields.ContractorID, "uploads": uploads, "now": c.now,
+		"entry": c.version,
 	}
 }
 
@@ -129,9 +131,17 @@ func complete(ctx context.Context, q pg.Querier, c completing) (Completion, bool
 	return out, applied, ignoreRaces(err)
 }
 
+// unchanged is the entry that is rewritten, if it and its task are still as they were read. A deleted contractor changes
+// the entry alone; and both are locked before either is written, the task first, so that all of it applies or nothing.
+const unchanged = `
+current AS (SELECT t.id FROM tasks t WHERE t.id = @task::uuid AND t.version = @seen::int FOR NO KEY UPDATE),
+entry AS (
+	SELECT c.task_id FROM completions c JOIN current ON current.id = c.task_id
+	WHERE c.id = @id::uuid AND c.version = @entry::int FOR UPDATE OF c),`
+
 const replaceSQL = `
-WITH` + replayed + `
-	WHERE t.id = @task::uuid AND t.version = @seen::int RETURNING t.id),
+WITH` + unchanged + replayed + `
+	FROM entry WHERE t.id = entry.task_id RETURNING t.id),
 written AS (
 	UPDATE completions c SET completed_at = @at::timestamptz, notes = @notes::text, actual_cost = @cost::bigint, rating = @rating::smallint,
 		contractor_id = @contractor::uuid, upload_ids = @uploads::uuid[], version = c.version + 1, updated_at = @now::timestamptz,
@@ -146,8 +156,8 @@ func replace(ctx context.Context, q pg.Querier, c completing) (Completion, bool,
 }
 
 const undoSQL = `
-WITH` + replayed + `
-	WHERE t.id = @task::uuid AND t.version = @seen::int RETURNING t.id),
+WITH` + unchanged + replayed + `
+	FROM entry WHERE t.id = entry.task_id RETURNING t.id),
 written AS (DELETE FROM completions c USING changed WHERE c.id = @id::uuid AND c.task_id = changed.id RETURNING c.id),
 event AS (` + events.Columns + ` FROM written)
 SELECT id FROM written`

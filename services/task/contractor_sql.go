@@ -274,7 +274,7 @@ func readTasksOfContractor(ctx context.Context, q pg.Querier, actor identity.Act
 		args["before_at"], args["before_id"] = before.At, before.ID
 	}
 	var batch pgx.Batch
-	batch.Queue(`SELECT FROM contractors c WHERE c.id = @id::uuid AND `+seen, args).Query(pg.Found(&found))
+	batch.Queue(contractorThereSQL, args).Query(pg.Found(&found))
 	batch.Queue(tasksOfContractorSQL, args).Query(pg.Rows(&rows))
 	err = pg.Send(ctx, q, &batch)
 	return rows, found, err

@@ -12,6 +12,10 @@
 // Calls residence for who sees which residence, where the cache does not know. Internal operations: counts by residence
 // for residence, lookups for the gateway.
 //
+// A completion names its contractor by id and shows the name that it has now; the name itself is written when the
+// contractor is deleted, so that what it has done stays in the log. History, costs and contractors' figures are summed up
+// from the completions when they are asked for: no table repeats them.
+//
 // The hot path is the board: the residence ids and the ETag come from Redis, the tasks from one statement on one table.
 // For that a task's row carries what is derived from its log of completions and skips: next due date, whether it is done,
 // whose turn it is, count, and the newest ten. They are derived by replaying the log (package recur), and written only

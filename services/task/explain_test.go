@@ -66,7 +66,8 @@ func TestHotStatementsScanNoTable(t *testing.T) {
 		"reason": nil, "item": uuid.NewString(), "done": true, "ids": []uuid.UUID{task}, "paused_from": []*string{nil}, "paused_until": []*string{nil},
 		"seens": []int{1}, "nexts": []*string{nil}, "overs": []bool{false},
 		"mine_only": false, "hash": []byte{1}, "since": "2026-03-10T12:00:00Z",
-		"currencies": []string{"EUR", "USD"}, "task_name": "x", "task_payload": "{}", "task_trace": "",
+		"currencies": []string{"EUR", "USD"}, "task_name": "x", "task_payload": "{}", "task_trace": "", "entry": 1,
+		"zones": []string{"Europe/Berlin", "UTC"}, "zone": "Europe/Berlin", "start": "2016-01-01T00:00:00Z", "end": "2030-01-01T00:00:00Z",
 	}
 	insert := map[string]any{"id": uuid.New(), "event_id": uuid.New(), "residence_id": homes[0], "title": "x", "reschedule_from": "due_date",
 		"created_by_id": person, "created_at": "2026-03-10T12:00:00Z", "updated_at": "2026-03-10T12:00:00Z"}
@@ -78,6 +79,8 @@ func TestHotStatementsScanNoTable(t *testing.T) {
 		"favourite": toggleFavoriteSQL, "tasks of a contractor": tasksOfContractorSQL,
 		"skip": skipSQL, "unskip": unskipSQL, "skip by id": skipByIDSQL, "skips of a task": skipsOfSQL, "tick": tickSQL, "series in a residence": seriesInSQL,
 		"restate": restateSQL, "feed": feedByKeySQL, "calendar": calendarSQL, "unassign": unassignSQL, "unassign late": unassignLateSQL,
+		"history of a task": taskHistorySQL, "totals of a task": taskTotalsSQL, "history of a contractor": contractorHistorySQL,
+		"totals of a contractor": contractorTotalsSQL, "history of a residence": residenceHistorySQL, "costs": costsSQL,
 		"erase tasks": eraseTasksSQL, "erase contractors": eraseContractorsSQL,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -89,6 +92,8 @@ func TestHotStatementsScanNoTable(t *testing.T) {
 				with = overlaid(args, pgx.NamedArgs{"id": completion, "seen": 1})
 			case strings.HasPrefix(name, "insert"):
 				with = overlaid(args, pgx.NamedArgs{"tasks": mustJSON(t, []any{insert}), "residence": homes[0]})
+			case name == "history of a residence" || name == "costs":
+				with = overlaid(args, pgx.NamedArgs{"residence": homes[0]})
 			case strings.HasPrefix(name, "erase"):
 				with = overlaid(args, pgx.NamedArgs{"id": homes[0]})
 			}

@@ -48,6 +48,9 @@ func (s *Service) routes() {
 	httpx.Post(s.HTTP, "/api/tasks/{id}/checklist/{item_id}/check/", identity.User, s.postTick(true), "Tick an item off")
 	httpx.Post(s.HTTP, "/api/tasks/{id}/checklist/{item_id}/uncheck/", identity.User, s.postTick(false), "Take an item's tick back")
 	httpx.Get(s.HTTP, "/api/tasks/{id}/completions/", identity.User, s.getTaskCompletions, "Completions of a task, newest first")
+	httpx.Get(s.HTTP, "/api/tasks/{id}/history/", identity.User, s.getTaskHistory, "What became of a task, newest first, and what that comes to")
+	httpx.Get(s.HTTP, "/api/residences/{id}/history/", identity.User, s.getResidenceHistory, "What was done in a residence, newest first")
+	httpx.Get(s.HTTP, "/api/residences/{id}/costs/", identity.User, s.getCosts, "What a residence has cost, by month, category and contractor")
 
 	httpx.Get(s.HTTP, "/api/task-completions/", identity.User, s.getCompletions, "Completions in every residence that you see, newest first")
 	httpx.Post(s.HTTP, "/api/task-completions/", identity.User, s.postCompletion, "Complete a task", created)
@@ -65,6 +68,7 @@ func (s *Service) routes() {
 	httpx.Delete(s.HTTP, "/api/contractors/{id}/", identity.User, s.deleteContractor, "Delete a contractor", gone)
 	httpx.Post(s.HTTP, "/api/contractors/{id}/toggle-favorite/", identity.User, s.postToggleFavorite, "Make a contractor a favourite of yours, or no longer one")
 	httpx.Get(s.HTTP, "/api/contractors/{id}/tasks/", identity.User, s.getContractorTasks, "Tasks that name a contractor, newest first")
+	httpx.Get(s.HTTP, "/api/contractors/{id}/history/", identity.User, s.getContractorHistory, "What a contractor has done, newest first, and what that comes to")
 
 	httpx.Get(s.HTTP, "/api/calendar/", identity.User, s.getCalendar, "Your calendar subscription, without its key")
 	httpx.Post(s.HTTP, "/api/calendar/", identity.User, s.postCalendar, "Subscribe a calendar app to your tasks, with a new key", created)

@@ -24,6 +24,7 @@ func New(Config) boot.Service {
 		Hot: []string{
 			boardSQL, filteredBoardSQL, taskSQL, insertTasksSQL, changeTaskSQL, moveTaskSQL, deleteTaskSQL,
 			seriesSQL, completeSQL, skipSQL, tickSQL, restateSQL, feedByKeySQL, calendarSQL, completionsSQL, completionSQL, countsSQL, contractorsSQL, contractorSQL,
+			residenceHistorySQL, costsSQL,
 		},
 		Background: eraseLate,
 		Register: func(d *boot.Deps) error {
