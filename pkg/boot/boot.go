@@ -27,6 +27,7 @@ import (
 	"hearth.internal/pkg/identity"
 	"hearth.internal/pkg/internalapi"
 	"hearth.internal/pkg/pg"
+	"hearth.internal/pkg/plans"
 	"hearth.internal/pkg/redisx"
 	"hearth.internal/pkg/telemetry"
 )
@@ -57,6 +58,7 @@ type Options struct {
 	LogOut     io.Writer                // nil: standard error
 	Listener   net.Listener             // nil: listen on Config.Addr
 	OpsOff     bool                     // several services in one process share no ops port
+	Plans      *plans.Directory         // nil: as Config.Limitations says
 }
 
 // Deps are what a service works with.
@@ -75,6 +77,7 @@ type Deps struct {
 	HTTP      *httpx.Server
 	Calls     *internalapi.Caller
 	Access    *access.Directory // loads from the residence service; residence replaces it
+	Plans     *plans.Directory
 
 	service  Service
 	options  Options
@@ -126,6 +129,9 @@ func (d *Deps) open(ctx context.Context) (err error) {
 	d.Relay = events.NewRelay(d.Name, d.DB, d.Queue, d.Cache, d.Tel)
 	d.Consumer = events.NewConsumer(d.Name, d.DB, d.Queue, d.Tel)
 	d.Calls = internalapi.NewCaller(d.Name, d.Passports, d.Tel)
+	if d.Plans = d.options.Plans; d.Plans == nil {
+		d.Plans = plans.Configured(cfg.Limitations)
+	}
 	d.Access = access.New(d.Cache, d.Calls.Residence(cfg.ResidenceURL).Homes)
 	d.HTTP = httpx.New(httpx.Options{Name: d.Name, Title: d.service.Title, Version: Version, Telemetry: d.Tel, Passports: d.Passports})
 	d.serveHealth()

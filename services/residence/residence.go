@@ -20,6 +20,7 @@ import (
 	"hearth.internal/pkg/money"
 	"hearth.internal/pkg/patch"
 	"hearth.internal/pkg/pg"
+	"hearth.internal/pkg/plans"
 )
 
 // Residence is one as the person who asks sees it: role and is_primary are theirs.
@@ -204,7 +205,8 @@ func (p Patch) row() (string, error) {
 }
 
 // AddResidence adds a residence that the actor owns, under the id if one is given. Adding the same id again answers what
-// is there, and made is false then; it fails with id_taken when that is not the actor's.
+// is there, and made is false then; it fails with id_taken when that is not the actor's, and with limit_reached when the
+// actor's plan has no room for another one.
 func (s *Service) AddResidence(ctx context.Context, actor identity.Actor, id *uuid.UUID, in Fields) (home Residence, made bool, err error) {
 	if err := in.settle(actor, s.Clock); err != nil {
 		return Residence{}, false, err
@@ -219,9 +221,16 @@ func (s *Service) AddResidence(ctx context.Context, actor identity.Actor, id *uu
 		ID: *id, OwnerID: actor.UserID, Name: in.Name, Timezone: *in.Timezone, Currency: *in.Currency,
 		MemberIDs: []uuid.UUID{actor.UserID}, ActorID: actor.UserID, Version: 1,
 	}
-	home, made, err = insertResidence(ctx, s.DB, event, in, s.Clock.Now())
+	plan, err := s.Plans.Of(ctx, actor.UserID)
+	if err != nil {
+		return Residence{}, false, err
+	}
+	home, made, used, err := insertResidence(ctx, s.DB, event, in, plan.Properties, s.Clock.Now())
 	if err != nil {
 		return Residence{}, false, knownType(err)
+	}
+	if full := plan.Properties != nil && used >= *plan.Properties; full && !made && home.Role == "" {
+		return Residence{}, false, plans.Reached(plans.AddProperty, *plan.Properties, used)
 	}
 	if home.Role != access.Owner {
 		return Residence{}, false, apperr.IDTaken.New("There is another residence with this id.")

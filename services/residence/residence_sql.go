@@ -77,17 +77,26 @@ func thenRead(home *Residence, args pgx.NamedArgs) func(*pgx.Batch) {
 
 // insertResidence adds the residence unless the id is there already, and answers what the actor sees under the id. Of two
 // at once the second waits for the first; what it made is seen by the look that follows, not by the insert.
-func insertResidence(ctx context.Context, q pg.Querier, event events.Home, in Fields, now time.Time) (home Residence, made bool, err error) {
+// With a limit nothing is made when the owner has so many already; used says how many they had.
+func insertResidence(ctx context.Context, q pg.Querier, event events.Home, in Fields, limit *int, now time.Time) (home Residence, made bool, used int, err error) {
 	row, err := in.row()
 	if err != nil {
-		return Residence{}, false, err
+		return Residence{}, false, 0, err
 	}
 	args := events.ResidenceCreated.Args(ctx, event, pgx.NamedArgs{
-		"residence": event.ID, "actor": event.OwnerID, "row": row, "is_primary": in.IsPrimary, "now": now,
+		"residence": event.ID, "actor": event.OwnerID, "row": row, "is_primary": in.IsPrimary, "most": limit, "now": now,
 	})
-	var out struct{ Made bool }
+	var out struct {
+		Made bool
+		Used int
+	}
 	var found bool
 	b := &pgx.Batch{}
+	guard, counted := "", "0"
+	if limit != nil { // one at a time counts and adds for an owner
+		b.Queue(`SELECT pg_advisory_xact_lock(hashtextextended(@actor::uuid::text, 1))`, args)
+		guard, counted = `WHERE `+ownedByActor+` < @most::int`, ownedByActor
+	}
 	b.Queue(`
 		WITH home AS (
 			INSERT INTO residences (id, name, residence_type_id, currency, timezone, street_address, apartment_unit, city,
@@ -96,7 +105,7 @@ func insertResidence(ctx context.Context, q pg.Querier, event events.Home, in Fi
 			SELECT @residence::uuid, n.name, n.residence_type_id, n.currency, n.timezone, n.street_address, n.apartment_unit, n.city,
 				n.state_province, n.postal_code, n.country, n.bedrooms, n.bathrooms, n.square_footage, n.lot_size, n.year_built, n.description,
 				n.purchase_date, n.purchase_price, @now::timestamptz, @now::timestamptz
-			FROM jsonb_populate_record(NULL::residences, @row::jsonb) n
+			FROM jsonb_populate_record(NULL::residences, @row::jsonb) n `+guard+`
 			ON CONFLICT (id) DO NOTHING
 			RETURNING id),
 		owner AS (
@@ -106,13 +115,16 @@ func insertResidence(ctx context.Context, q pg.Querier, event events.Home, in Fi
 			INSERT INTO primary_homes (user_id, residence_id) SELECT @actor::uuid, id FROM home WHERE @is_primary::bool
 			ON CONFLICT (user_id) DO UPDATE SET residence_id = excluded.residence_id),
 		event AS (`+events.Columns+` FROM home)
-		SELECT EXISTS (SELECT FROM home) AS made`, args).Query(pg.Row(&out, &found))
+		SELECT EXISTS (SELECT FROM home) AS made, `+counted+` AS used`, args).Query(pg.Row(&out, &found))
 	b.Queue(residenceSQL, args).Query(pg.Row(&home, &found))
 	if err := pg.Send(ctx, q, b); err != nil {
-		return Residence{}, false, fmt.Errorf("add residence %s: %w", event.ID, err)
+		return Residence{}, false, 0, fmt.Errorf("add residence %s: %w", event.ID, err)
 	}
-	return home, out.Made, nil
+	return home, out.Made, out.Used, nil
 }
+
+// ownedByActor is how many residences the actor owns.
+const ownedByActor = `(SELECT count(*) FROM members m WHERE m.user_id = @actor::uuid AND m.role = 'owner')`
 
 // updateSQL changes the columns that are in @row, and with @is_primary the actor's own flag. A row of nothing leaves the
 // residence and its version as they are: that is all that somebody who is not the owner may send.

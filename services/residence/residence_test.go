@@ -17,6 +17,7 @@ import (
 	"hearth.internal/pkg/events"
 	"hearth.internal/pkg/internalapi"
 	"hearth.internal/pkg/page"
+	"hearth.internal/pkg/plans"
 	"hearth.internal/pkg/roundtrip"
 	"hearth.internal/pkg/testkit"
 	"hearth.internal/residence"
@@ -434,5 +435,44 @@ func TestDeletedResidenceIsGoneForEverybodyAtOnce(t *testing.T) {
 		if err := h.DB.QueryRow(t.Context(), "SELECT count(*) FROM "+table).Scan(&n); err != nil || n != 0 {
 			t.Errorf("%s: %d rows stay (%v)", table, n, err)
 		}
+	}
+}
+
+func TestResidencesUpToTheLimitHoweverManyComeAtOnce(t *testing.T) {
+	h := setUp(t, func(cfg *residence.Config) { cfg.Limitations = plans.Everybody })
+	full := func(a testkit.Answer) {
+		t.Helper()
+		got := testkit.JSON[struct {
+			Trigger string `json:"trigger_key"`
+			Limit   int
+			Used    int
+		}](t, a)
+		if a.Code() != "limit_reached" || got.Trigger != "add_property" || got.Limit != 1 || got.Used != 1 {
+			t.Errorf("%d %s", a.Status, a.Body)
+		}
+	}
+	full(h.owner.Call("POST", base, `{"name":"Hut"}`))
+	h.owner.Want(200, "POST", base, fmt.Sprintf(`{"id":%q,"name":"Lake house"}`, h.home.ID)) // what is there answers as ever
+	member := h.join(t, "member")
+	add(t, member, `{"name":"Mine"}`) // another one's residence is not theirs
+	fresh := h.As(t, newID())
+	var group sync.WaitGroup
+	answers := make(chan testkit.Answer, 50)
+	for range cap(answers) {
+		group.Go(func() { answers <- fresh.Call("POST", base, `{"name":"Hut"}`) })
+	}
+	group.Wait()
+	close(answers)
+	made := 0
+	for a := range answers {
+		if a.Status == 201 {
+			made++
+		} else {
+			full(a)
+		}
+		trips(t, 1, "add", a)
+	}
+	if made != 1 {
+		t.Errorf("%d were made", made)
 	}
 }

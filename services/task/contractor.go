@@ -20,6 +20,7 @@ import (
 	"hearth.internal/pkg/page"
 	"hearth.internal/pkg/patch"
 	"hearth.internal/pkg/pg"
+	"hearth.internal/pkg/plans"
 )
 
 // Contractor is somebody who does work in homes.
@@ -201,6 +202,22 @@ const (
 	mostDigits   = 30
 )
 
+// residenceOf is the residence, or none of a personal contractor.
+func residenceOf(id *uuid.UUID) []uuid.UUID {
+	if id == nil {
+		return nil
+	}
+	return []uuid.UUID{*id}
+}
+
+// refusal says what is wrong with a contractor that was refused.
+func (r room) refusal(out writtenContractor, used []usage) error {
+	if out.Field == limited {
+		return r.reached(out.ResidenceID, used)
+	}
+	return refusedField("body", out.Field)
+}
+
 // mayShare refuses a residence that the actor may not write to; a personal contractor needs none.
 func mayShare(homes []access.Home, residence *uuid.UUID) error {
 	if residence == nil {
@@ -227,8 +244,12 @@ func (s *Service) AddContractor(ctx context.Context, actor identity.Actor, in Ne
 	if row["id"], err = idOrNew(in.ID, "body"); err != nil {
 		return Contractor{}, false, err
 	}
+	r, err := s.roomIn(ctx, actor, homes, plans.AddContractor, contractorLimit, residenceOf(in.ResidenceID)...)
+	if err != nil {
+		return Contractor{}, false, err
+	}
 	for range tries {
-		out, found, err := insertContractor(ctx, s.DB, actor, homes, row)
+		out, found, used, err := insertContractor(ctx, s.DB, actor, homes, row, r)
 		switch {
 		case err != nil:
 			return Contractor{}, false, err
@@ -239,7 +260,7 @@ func (s *Service) AddContractor(ctx context.Context, actor identity.Actor, in Ne
 		case out.Outcome == "taken":
 			return Contractor{}, false, apperr.IDTaken.New("There is something else with that id.")
 		case out.Outcome == "refused":
-			return Contractor{}, false, refusedField("body", out.Field)
+			return Contractor{}, false, r.refusal(out, used)
 		}
 		s.announceContractor(ctx, actor, out)
 		return out.Contractor, true, nil
@@ -274,8 +295,19 @@ func (s *Service) ChangeContractor(ctx context.Context, actor identity.Actor, id
 	if err != nil {
 		return Contractor{}, err
 	}
+	var r room
+	if p.ResidenceID.Set {
+		if r, err = s.roomIn(ctx, actor, homes, plans.AddContractor, contractorLimit, residenceOf(p.ResidenceID.Value)...); err != nil {
+			return Contractor{}, err
+		}
+	}
 	return s.writeContractor(ctx, actor, homes, version, func() (writtenContractor, bool, error) {
-		return changeContractor(ctx, s.DB, actor, id, version, homes, row, s.Clock.Now())
+		out, found, used, err := changeContractor(ctx, s.DB, actor, id, version, homes, row, r, s.Clock.Now())
+		if out.Outcome == "refused" {
+			out.ResidenceID = p.ResidenceID.Value
+			err = r.refusal(out, used)
+		}
+		return out, found, err
 	})
 }
 
@@ -309,9 +341,6 @@ func (s *Service) writeContractor(ctx context.Context, actor identity.Actor, hom
 		}
 		if err := refuseVersion(version, out.Version); err != nil {
 			return Contractor{}, err
-		}
-		if out.Outcome == "refused" {
-			return Contractor{}, refusedField("body", out.Field)
 		}
 	}
 	return Contractor{}, busy()

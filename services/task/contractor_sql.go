@@ -57,30 +57,43 @@ type writtenContractor struct {
 
 const specialtiesWrong = `NOT w.specialty_ids <@ ARRAY(SELECT l.id FROM contractor_specialties l)`
 
-const insertContractorSQL = `
+const insertContractorStart = `
 WITH w AS (SELECT * FROM jsonb_populate_record(NULL::contractors, @row::jsonb)),
 there AS (SELECT c.*, c.created_by_id = @actor::uuid AND ` + seen + ` AS ours FROM contractors c JOIN w ON w.id = c.id),
+refused AS (
+	SELECT v.field FROM w CROSS JOIN LATERAL (VALUES ('specialty_ids', ` + specialtiesWrong + `)`
+
+var (
+	insertContractorSQL        = insertContractorStart + insertContractorEnd
+	limitedInsertContractorSQL = insertContractorStart + noRoomForContractor + insertContractorEnd
+
+	insertContractorEnd = `) AS v(field, wrong)
+	WHERE v.wrong LIMIT 1),
 added AS (
 	INSERT INTO contractors (id, residence_id, created_by_id, name, company, phone, email, website, address, notes, rating, specialty_ids, created_at, updated_at)
 	SELECT id, residence_id, created_by_id, name, company, phone, email, website, address, notes, rating, specialty_ids, created_at, updated_at
-	FROM w WHERE NOT ` + specialtiesWrong + `
+	FROM w WHERE NOT EXISTS (SELECT FROM refused)
 	ON CONFLICT (id) DO NOTHING RETURNING *, array_remove(ARRAY[residence_id], NULL) AS affected),
-event AS (`
-
-var insertContractorAll = insertContractorSQL + events.ColumnsWith(contractorRef) + ` FROM added c)
+event AS (` + events.ColumnsWith(contractorRef) + ` FROM added c)
 SELECT 'added' AS outcome, '' AS field, c.affected, ` + contractorColumns + ` FROM added` + withWork + `
 UNION ALL
 SELECT CASE WHEN c.ours THEN 'there' ELSE 'taken' END, '', '{}', ` + contractorColumns + ` FROM there` + withWork + `
 UNION ALL
-SELECT 'refused', 'specialty_ids', '{}', ` + contractorColumns + ` FROM w` + withWork + `
-WHERE NOT EXISTS (SELECT FROM there) AND EXISTS (SELECT FROM w WHERE ` + specialtiesWrong + `)`
+SELECT 'refused', r.field, '{}', ` + contractorColumns + ` FROM w` + withWork + `JOIN refused r ON true
+WHERE NOT EXISTS (SELECT FROM there)`
+)
 
-func insertContractor(ctx context.Context, q pg.Querier, actor identity.Actor, homes []access.Home, row map[string]any) (writtenContractor, bool, error) {
+func insertContractor(ctx context.Context, q pg.Querier, actor identity.Actor, homes []access.Home, row map[string]any, r room) (writtenContractor, bool, []usage, error) {
 	raw, err := json.Marshal(row)
 	if err != nil {
-		return writtenContractor{}, false, fmt.Errorf("contractor: %w", err)
+		return writtenContractor{}, false, nil, fmt.Errorf("contractor: %w", err)
 	}
-	return pg.One[writtenContractor](ctx, q, insertContractorAll, contractorArgs(ctx, actor, homes, "created", pgx.NamedArgs{"row": string(raw)}))
+	args := contractorArgs(ctx, actor, homes, "created", pgx.NamedArgs{"row": string(raw)})
+	if !r.unlimited() {
+		return oneInRoom[writtenContractor](ctx, q, r, limitedInsertContractorSQL, usedContractorsSQL, args)
+	}
+	out, found, err := pg.One[writtenContractor](ctx, q, insertContractorSQL, args)
+	return out, found, nil, err
 }
 
 func contractorArgs(ctx context.Context, actor identity.Actor, homes []access.Home, change string, args pgx.NamedArgs) pgx.NamedArgs {
@@ -142,13 +155,19 @@ const letGo = `
 // Only who added a contractor can make it personal: it would vanish before the eyes of anybody else. When it moves, what
 // is still to do in other residences lets go of it; what is done goes on naming it. Whose log shows its name is affected
 // by a new one too.
-var changeContractorSQL = contractorTarget + `
+var changeContractorStart = contractorTarget + `
 w AS (
 	SELECT p.*, t.version AS read_version, t.residence_id AS was_in, p.residence_id IS DISTINCT FROM t.residence_id AS moved, p.name <> t.name AS renamed
 	FROM contractors t CROSS JOIN LATERAL jsonb_populate_record(t, @row::jsonb) p JOIN target ON target.id = t.id WHERE target.applicable),
 refused AS (
 	SELECT v.field FROM w CROSS JOIN LATERAL (VALUES ('specialty_ids', ` + specialtiesWrong + `),
-		('residence_id', w.moved AND w.residence_id IS NULL AND w.created_by_id <> @actor::uuid)) AS v(field, wrong) WHERE v.wrong LIMIT 1),
+		('residence_id', w.moved AND w.residence_id IS NULL AND w.created_by_id <> @actor::uuid)`
+
+var (
+	changeContractorSQL        = changeContractorStart + changeContractorEnd
+	limitedChangeContractorSQL = changeContractorStart + noRoomForMovedContractor + changeContractorEnd
+
+	changeContractorEnd = `) AS v(field, wrong) WHERE v.wrong LIMIT 1),
 written AS (
 	UPDATE contractors c SET residence_id = w.residence_id, name = w.name, company = w.company, phone = w.phone, email = w.email,
 		website = w.website, address = w.address, notes = w.notes, rating = w.rating, specialty_ids = w.specialty_ids,
@@ -173,16 +192,24 @@ FROM changed` + withWork + `
 UNION ALL
 SELECT CASE WHEN r.field IS NULL THEN 'kept' ELSE 'refused' END, coalesce(r.field, ''), '{}', ` + contractorColumns + `
 FROM target` + withWork + `LEFT JOIN refused r ON true WHERE NOT EXISTS (SELECT FROM changed)`
+)
 
-func changeContractor(ctx context.Context, q pg.Querier, actor identity.Actor, id uuid.UUID, version *int, homes []access.Home, row map[string]any, now time.Time) (writtenContractor, bool, error) {
+func changeContractor(
+	ctx context.Context, q pg.Querier, actor identity.Actor, id uuid.UUID, version *int, homes []access.Home, row map[string]any, r room, now time.Time,
+) (writtenContractor, bool, []usage, error) {
 	raw, err := json.Marshal(row)
 	if err != nil {
-		return writtenContractor{}, false, fmt.Errorf("contractor: %w", err)
+		return writtenContractor{}, false, nil, fmt.Errorf("contractor: %w", err)
 	}
 	args := writeArgs(id, version, homes)
 	args["row"], args["now"] = string(raw), now
 	args = events.TaskChanged.ArgsAs(ctx, "task", events.TaskRef{ActorID: actor.UserID}, args)
-	return pg.One[writtenContractor](ctx, q, changeContractorSQL, contractorArgs(ctx, actor, homes, "changed", args))
+	args = contractorArgs(ctx, actor, homes, "changed", args)
+	if !r.unlimited() {
+		return oneInRoom[writtenContractor](ctx, q, r, limitedChangeContractorSQL, usedContractorsSQL, args)
+	}
+	out, found, err := pg.One[writtenContractor](ctx, q, changeContractorSQL, args)
+	return out, found, nil, err
 }
 
 // The foreign keys would clear the references too, but nobody's version would tell, and who did the work would be

@@ -9,6 +9,9 @@
 // Events in: user.registered and user.changed (people), residence.changed (its zone says on which day something was done),
 // residence.deleted (erase what it holds), residence.members_changed (who is gone is assigned to nothing).
 //
+// What an owner's plan has room for (pkg/plans) is counted and added under one lock an owner, over all the residences that
+// they own, in the one round trip of the write; without a limit nothing is counted.
+//
 // Calls residence for who sees which residence, where the cache does not know. Internal operations: counts by residence
 // for residence, lookups for the gateway.
 //

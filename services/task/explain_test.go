@@ -67,6 +67,7 @@ func TestHotStatementsScanNoTable(t *testing.T) {
 		"seens": []int{1}, "nexts": []*string{nil}, "overs": []bool{false},
 		"mine_only": false, "hash": []byte{1}, "since": "2026-03-10T12:00:00Z",
 		"currencies": []string{"EUR", "USD"}, "task_name": "x", "task_payload": "{}", "task_trace": "", "entry": 1,
+		"owners": []uuid.UUID{person}, "most": []int{10}, "owned": homes, "owned_by": []uuid.UUID{person, person},
 		"zones": []string{"Europe/Berlin", "UTC"}, "zone": "Europe/Berlin", "start": "2016-01-01T00:00:00Z", "end": "2030-01-01T00:00:00Z",
 	}
 	insert := map[string]any{"id": uuid.New(), "event_id": uuid.New(), "residence_id": homes[0], "title": "x", "reschedule_from": "due_date",
@@ -74,13 +75,15 @@ func TestHotStatementsScanNoTable(t *testing.T) {
 	for name, statement := range map[string]string{
 		"board": boardSQL, "filtered board": filteredBoardSQL, "counts": countsSQL, "task": taskSQL, "change": changeTaskSQL, "move": moveTaskSQL,
 		"delete": deleteTaskSQL, "series": seriesSQL, "complete": completeSQL, "replace": replaceSQL, "undo": undoSQL,
-		"completions": completionsSQL, "completions of a task": completionsOfSQL, "completion": completionSQL, "insert": insertTasksSQL, "insert from templates": applySQL,
+		"completions": completionsSQL, "completions of a task": completionsOfSQL, "completion": completionSQL, "insert": insertTasksSQL, "insert from templates": applySQL, "limited insert from templates": limitedApplySQL,
 		"contractors": contractorsSQL, "contractor": contractorSQL, "change contractor": changeContractorSQL, "delete contractor": deleteContractorSQL,
 		"favourite": toggleFavoriteSQL, "tasks of a contractor": tasksOfContractorSQL,
 		"skip": skipSQL, "unskip": unskipSQL, "skip by id": skipByIDSQL, "skips of a task": skipsOfSQL, "tick": tickSQL, "series in a residence": seriesInSQL,
 		"restate": restateSQL, "feed": feedByKeySQL, "calendar": calendarSQL, "unassign": unassignSQL, "unassign late": unassignLateSQL,
 		"history of a task": taskHistorySQL, "totals of a task": taskTotalsSQL, "history of a contractor": contractorHistorySQL,
 		"totals of a contractor": contractorTotalsSQL, "history of a residence": residenceHistorySQL, "costs": costsSQL,
+		"limited insert": limitedInsertTasksSQL, "limited change": limitedChangeTaskSQL, "tasks of an owner": usedTasksSQL,
+		"limited contractor": limitedInsertContractorSQL, "limited change of a contractor": limitedChangeContractorSQL, "contractors of an owner": usedContractorsSQL,
 		"erase tasks": eraseTasksSQL, "erase contractors": eraseContractorsSQL,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -90,7 +93,7 @@ func TestHotStatementsScanNoTable(t *testing.T) {
 				with = overlaid(args, pgx.NamedArgs{"id": contractor})
 			case name == "replace" || name == "undo" || name == "completion" || name == "complete":
 				with = overlaid(args, pgx.NamedArgs{"id": completion, "seen": 1})
-			case strings.HasPrefix(name, "insert"):
+			case strings.Contains(name, "insert"):
 				with = overlaid(args, pgx.NamedArgs{"tasks": mustJSON(t, []any{insert}), "residence": homes[0]})
 			case name == "history of a residence" || name == "costs":
 				with = overlaid(args, pgx.NamedArgs{"residence": homes[0]})

@@ -15,6 +15,7 @@ import (
 	"hearth.internal/pkg/events"
 	"hearth.internal/pkg/identity"
 	"hearth.internal/pkg/money"
+	"hearth.internal/pkg/plans"
 	"hearth.internal/pkg/roundtrip"
 )
 
@@ -98,31 +99,41 @@ func (s *Service) addTasks(ctx context.Context, actor identity.Actor, in []NewTa
 	if err != nil {
 		return nil, false, err
 	}
-	return s.insert(ctx, actor, homes, in, location, insertTasks)
+	return s.insert(ctx, actor, homes, in, location, nil)
 }
 
-// insert adds all of the tasks or none, with the statement that is given.
-func (s *Service) insert(ctx context.Context, actor identity.Actor, homes []access.Home, in []NewTask, location func(int) string, statement inserter) ([]Task, bool, error) {
-	var err error
+// insert adds all of the tasks or none; with a residence to which templates are applied, without those that stand open
+// there.
+func (s *Service) insert(ctx context.Context, actor identity.Actor, homes []access.Home, in []NewTask, location func(int) string, applied *uuid.UUID) ([]Task, bool, error) {
 	rows := make([]map[string]any, len(in))
 	assignees := map[uuid.UUID][]uuid.UUID{}
 	for i, task := range in {
-		if rows[i], err = s.newRow(ctx, actor, homes, assignees, task, location(i)); err != nil {
+		row, err := s.newRow(ctx, actor, homes, assignees, task, location(i))
+		if err != nil {
 			return nil, false, err
 		}
+		rows[i] = row
 	}
 	if at := repeated(rows); at >= 0 {
 		return nil, false, apperr.InvalidField(location(at)+".id", "is that of another task in the same request")
 	}
+	residences := make([]uuid.UUID, len(in))
+	for i, task := range in {
+		residences[i] = task.ResidenceID
+	}
+	r, err := s.roomIn(ctx, actor, homes, plans.AddTask, taskLimit, residences...)
+	if err != nil {
+		return nil, false, err
+	}
 	for range tries {
-		outcome, err := statement(ctx, s.DB, actor, access.IDs(homes), rows)
+		outcome, used, err := insertTasks(ctx, s.DB, actor, access.IDs(homes), rows, r, applied)
 		if raced(err) {
 			continue
 		}
 		if err != nil {
 			return nil, false, err
 		}
-		tasks, added, err := readInserted(outcome, location)
+		tasks, added, err := readInserted(outcome, location, func(t Task) error { return r.reached(&t.ResidenceID, used) })
 		s.announceTasks(ctx, actor, added)
 		return tasks, len(added) > 0, err
 	}
@@ -245,8 +256,8 @@ func repeated(rows []map[string]any) int {
 	return -1
 }
 
-// readInserted says what became of the tasks.
-func readInserted(rows []insertedTask, location func(int) string) (tasks []Task, added []Task, err error) {
+// readInserted says what became of the tasks. What is not valid is told before there being no room for it.
+func readInserted(rows []insertedTask, location func(int) string, noRoom func(Task) error) (tasks []Task, added []Task, err error) {
 	there := map[int]bool{}
 	for _, row := range rows {
 		switch row.Outcome {
@@ -259,6 +270,10 @@ func readInserted(rows []insertedTask, location func(int) string) (tasks []Task,
 		}
 	}
 	for _, row := range rows {
+		if row.Outcome == "refused" && row.Field == limited {
+			err = noRoom(row.Task)
+			continue
+		}
 		if row.Outcome == "refused" && !there[row.Ord] {
 			return nil, nil, refusedField(location(row.Ord-1), row.Field)
 		}
@@ -266,7 +281,7 @@ func readInserted(rows []insertedTask, location func(int) string) (tasks []Task,
 			tasks = append(tasks, row.Task)
 		}
 	}
-	return tasks, added, nil
+	return tasks, added, err
 }
 
 func (s *Service) announceTasks(ctx context.Context, actor identity.Actor, added []Task) {
@@ -318,13 +333,18 @@ func (s *Service) ChangeTask(ctx context.Context, actor identity.Actor, id uuid.
 	if c.patch, err = p.row(); err != nil {
 		return Task{}, err
 	}
+	if p.ResidenceID.Set {
+		if c.room, err = s.roomIn(ctx, actor, homes, plans.AddTask, taskLimit, p.ResidenceID.Value); err != nil {
+			return Task{}, err
+		}
+	}
 	leave, err := s.turns.take(ctx, id)
 	if err != nil {
 		return Task{}, err
 	}
 	defer leave()
 	for range tries {
-		out, found, err := changeTask(ctx, s.DB, c)
+		out, found, used, err := changeTask(ctx, s.DB, c)
 		switch {
 		case raced(err):
 			continue
@@ -340,6 +360,9 @@ func (s *Service) ChangeTask(ctx context.Context, actor identity.Actor, id uuid.
 		}
 		if err := refuseWrite(found, out.Task, homes, version); err != nil {
 			return Task{}, err
+		}
+		if out.Outcome == "refused" && out.Field == limited {
+			return Task{}, c.room.reached(&p.ResidenceID.Value, used)
 		}
 		if out.Outcome == "refused" {
 			return Task{}, refusedField("body", out.Field)

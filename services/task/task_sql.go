@@ -69,20 +69,23 @@ const newColumns = `id, residence_id, title, description, category_id, priority_
 // An id that is added by somebody else while this runs breaks the primary key and with it the whole statement: skipping
 // the one row would leave some of the tasks added and some not. The rows go in in the order of their ids, so that two who
 // send the same tasks in different orders wait for each other and not in a circle.
-const insertTasksSQL = newTasks + addNewTasks
+const (
+	insertTasksSQL        = newTasks + insertTasksStart + insertTasksEnd
+	limitedInsertTasksSQL = newTasks + insertTasksStart + noRoomForTasks + insertTasksEnd
 
-const newTasks = `
+	newTasks = `
 WITH new AS (
 	SELECT n.*, x.ord::int AS ord, (x.value->>'event_id')::uuid AS event_id
 	FROM jsonb_array_elements(@tasks::jsonb) WITH ORDINALITY AS x(value, ord)
 	CROSS JOIN LATERAL jsonb_populate_record(NULL::tasks, x.value || jsonb_build_object('checklist', ` + newChecklist + `)) n`
 
-const addNewTasks = `),
+	insertTasksStart = `),
 refused AS (
 	SELECT w.ord, v.field FROM new w CROSS JOIN LATERAL (VALUES ` + lookupChecks + `,
 		('template_id', w.template_id IS NOT NULL AND NOT EXISTS (SELECT FROM task_templates l WHERE l.id = w.template_id)),
 		('contractor_id', w.contractor_id IS NOT NULL AND NOT EXISTS (
-			SELECT FROM contractors k WHERE k.id = w.contractor_id AND ` + visibleContractor + `))) AS v(field, wrong)
+			SELECT FROM contractors k WHERE k.id = w.contractor_id AND ` + visibleContractor + `))`
+	insertTasksEnd = `) AS v(field, wrong)
 	WHERE v.wrong),
 there AS (
 	SELECT w.ord, t.created_by_id = @actor::uuid AND t.residence_id = ANY(@mine::uuid[]) AS ours, t.*
@@ -101,6 +104,7 @@ SELECT t.ord, CASE WHEN t.ours THEN 'there' ELSE 'taken' END, '', ` + taskColumn
 UNION ALL
 SELECT t.ord, 'refused', r.field, ` + taskColumns + ` FROM new` + withAssignee + `JOIN refused r ON r.ord = t.ord
 ORDER BY ord`
+)
 
 // lookupChecks find what a row w has that no lookup table has.
 const lookupChecks = `
@@ -112,25 +116,35 @@ const lookupChecks = `
 	('season_end', w.season_start IS NOT NULL AND w.season_end IS NULL),
 	('custom_interval_days', w.custom_interval_days IS NULL AND EXISTS (SELECT FROM task_frequencies l WHERE l.id = w.frequency_id AND l.unit = 'custom'))`
 
-// inserter adds rows to the tasks.
-type inserter func(ctx context.Context, q pg.Querier, actor identity.Actor, mine []uuid.UUID, rows []map[string]any) ([]insertedTask, error)
-
-// insertTasks adds all of the rows or none.
-func insertTasks(ctx context.Context, q pg.Querier, actor identity.Actor, mine []uuid.UUID, rows []map[string]any) ([]insertedTask, error) {
-	args, err := insertArgs(ctx, actor, mine, rows)
-	if err != nil {
-		return nil, err
-	}
-	return pg.All[insertedTask](ctx, q, insertTasksSQL, args)
-}
-
-func insertArgs(ctx context.Context, actor identity.Actor, mine []uuid.UUID, rows []map[string]any) (pgx.NamedArgs, error) {
+// insertTasks adds all of the rows or none. With a limit it also answers how many the owners have.
+//
+// Where templates are applied to a residence, it leaves out those that stand open there: the statement begins after the
+// lock is had and sees what whoever had it before has added. No unique index could do it: a person may well have a
+// second task of the same template, only not by applying it twice.
+func insertTasks(ctx context.Context, q pg.Querier, actor identity.Actor, mine []uuid.UUID, rows []map[string]any, r room, applied *uuid.UUID) (out []insertedTask, used []usage, err error) {
 	raw, err := json.Marshal(rows)
 	if err != nil {
-		return nil, fmt.Errorf("tasks: %w", err)
+		return nil, nil, fmt.Errorf("tasks: %w", err)
 	}
-	return events.TaskCreated.Args(ctx, events.TaskRef{ActorID: actor.UserID},
-		pgx.NamedArgs{"tasks": string(raw), "actor": actor.UserID, "mine": mine}), nil
+	args := events.TaskCreated.Args(ctx, events.TaskRef{ActorID: actor.UserID},
+		pgx.NamedArgs{"tasks": string(raw), "actor": actor.UserID, "mine": mine})
+	if applied == nil && r.unlimited() {
+		out, err = pg.All[insertedTask](ctx, q, insertTasksSQL, args)
+		return out, nil, err
+	}
+	statement, limitedStatement := insertTasksSQL, limitedInsertTasksSQL
+	var batch pgx.Batch
+	if applied != nil {
+		statement, limitedStatement, args["residence"] = applySQL, limitedApplySQL, *applied
+		batch.Queue(oneAtATimeSQL, args)
+	}
+	if !r.unlimited() {
+		inRoom(&batch, r, limitedStatement, usedTasksSQL, args, &out, &used)
+	} else {
+		batch.Queue(statement, args).Query(pg.Rows(&out))
+	}
+	err = pg.Send(ctx, q, &batch)
+	return out, used, err
 }
 
 // raced reports whether a statement lost a race and is to be run again: an id was taken, or a contractor went away, after
@@ -152,6 +166,7 @@ type taskChange struct {
 	assigneeHomes      []uuid.UUID
 	rotationHomes      []uuid.UUID // which all whom the patch names see
 	patch              map[string]any
+	room               room // of the owner of the residence that it is to move to
 	now                time.Time
 	// When the rule changes: the version whose log was replayed, and what came out.
 	seen   *int
@@ -173,7 +188,11 @@ type changedTask struct {
 // A patch that leaves the rule alone, or sets a plain one of a task that was never done, takes one round trip. Otherwise
 // the statement answers what the rule would be and the log, and applies when it comes back with the version and the next
 // date.
-var changeTaskSQL = `
+var (
+	changeTaskSQL        = changeTaskStart + changeTaskEnd
+	limitedChangeTaskSQL = changeTaskStart + noRoomForMovedTask + changeTaskEnd
+
+	changeTaskStart = `
 WITH wanted AS (
 	SELECT t.id, t.version, t.residence_id AS was_in, t.contractor_id AS had_contractor, t.assigned_to_id AS had_assignee,
 		p.residence_id, p.title, p.description, p.category_id, p.priority_id, p.frequency_id, p.custom_interval_days, p.reschedule_from,
@@ -199,7 +218,8 @@ refused AS (
 		('assigned_to_id', (w.moved OR w.assigned_to_id IS DISTINCT FROM w.had_assignee) AND w.assigned_to_id IS NOT NULL
 			AND NOT w.residence_id = ANY(@assignee_homes::uuid[]) AND NOT (w.other_rotation AND w.assigned_to_id = w.rotation_member_ids[1])),
 		('rotation_member_ids', w.rotation <> 'none' AND (cardinality(w.rotation_member_ids) < 2
-			OR ((w.moved OR w.other_rotation) AND NOT w.residence_id = ANY(@rotation_homes::uuid[]))))) AS v(field, wrong)
+			OR ((w.moved OR w.other_rotation) AND NOT w.residence_id = ANY(@rotation_homes::uuid[]))))`
+	changeTaskEnd = `) AS v(field, wrong)
 	WHERE v.wrong LIMIT 1),
 changed AS (
 	UPDATE tasks t SET residence_id = w.residence_id, title = w.title, description = w.description, category_id = w.category_id,
@@ -228,17 +248,24 @@ SELECT CASE WHEN r.field IS NULL THEN 'kept' ELSE 'refused' END, coalesce(r.fiel
 	CASE WHEN NOT w.same_rule THEN ARRAY(SELECT k.occurrence FROM task_skips k WHERE k.task_id = t.id) END
 FROM tasks` + withAssignee + `LEFT JOIN wanted w ON true LEFT JOIN task_frequencies f ON f.id = w.frequency_id LEFT JOIN refused r ON true
 WHERE t.id = @id::uuid AND t.residence_id = ANY(@mine::uuid[]) AND NOT EXISTS (SELECT FROM changed)`
+)
 
-func changeTask(ctx context.Context, q pg.Querier, c taskChange) (changedTask, bool, error) {
+// changeTask also answers how many tasks the owner has, when there is a limit.
+func changeTask(ctx context.Context, q pg.Querier, c taskChange) (changedTask, bool, []usage, error) {
 	raw, err := json.Marshal(c.patch)
 	if err != nil {
-		return changedTask{}, false, fmt.Errorf("patch: %w", err)
+		return changedTask{}, false, nil, fmt.Errorf("patch: %w", err)
 	}
-	return pg.One[changedTask](ctx, q, changeTaskSQL, events.TaskChanged.Args(ctx, events.TaskRef{ActorID: c.actor.UserID}, pgx.NamedArgs{
+	args := events.TaskChanged.Args(ctx, events.TaskRef{ActorID: c.actor.UserID}, pgx.NamedArgs{
 		"id": c.id, "actor": c.actor.UserID, "version": c.version, "mine": c.readable, "writable": c.writable,
 		"assignee_homes": c.assigneeHomes, "patch": string(raw), "now": c.now, "seen": c.seen, "next": c.next,
 		"over": c.over, "anchor": c.anchor, "rotation_homes": c.rotationHomes,
-	}))
+	})
+	if !c.room.unlimited() {
+		return oneInRoom[changedTask](ctx, q, c.room, limitedChangeTaskSQL, usedTasksSQL, args)
+	}
+	out, found, err := pg.One[changedTask](ctx, q, changeTaskSQL, args)
+	return out, found, nil, err
 }
 
 // targetSQL is the task that a write is about, as it stands; applicable says in SQL whether the write may be done.

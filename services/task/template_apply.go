@@ -75,7 +75,7 @@ func (s *Service) Apply(ctx context.Context, actor identity.Actor, in ApplyTempl
 		return applied, nil
 	}
 	tasks := spread(chosen, in.ResidenceID, start, in.SouthernHemisphere)
-	added, _, err := s.insert(ctx, actor, homes, tasks, func(int) string { return "body" }, applyTo(in.ResidenceID))
+	added, _, err := s.insert(ctx, actor, homes, tasks, func(int) string { return "body" }, &in.ResidenceID)
 	if err != nil {
 		return AppliedTemplates{}, err
 	}

@@ -3,10 +3,6 @@ package task
 import (
 	"context"
 
-	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
-
-	"hearth.internal/pkg/identity"
 	"hearth.internal/pkg/pg"
 )
 
@@ -24,24 +20,12 @@ const oneAtATimeSQL = `SELECT pg_advisory_xact_lock(hashtextextended('templates 
 
 // applySQL is insertTasksSQL without the tasks whose template stands open in the residence. What is open there is read
 // once, by the residence: a join would tempt the planner to read every task there is.
-const applySQL = newTasks + `
+const (
+	applySQL        = newTasks + notYetOpen + insertTasksStart + insertTasksEnd
+	limitedApplySQL = newTasks + notYetOpen + insertTasksStart + noRoomForTasks + insertTasksEnd
+
+	notYetOpen = `
 	WHERE n.template_id <> ALL (ARRAY(
 		SELECT t.template_id FROM tasks t WHERE t.residence_id = @residence::uuid AND t.template_id IS NOT NULL
-			AND NOT (t.is_cancelled OR t.is_archived OR ` + done + `)))` + addNewTasks
-
-// applyTo is the inserter of what is made from templates in that residence. The statement begins after the lock is had
-// and sees what whoever had it before has added. No unique index could do it: a person may well have a second task of
-// the same template, only not by applying it twice.
-func applyTo(residence uuid.UUID) inserter {
-	return func(ctx context.Context, q pg.Querier, actor identity.Actor, mine []uuid.UUID, rows []map[string]any) (added []insertedTask, err error) {
-		args, err := insertArgs(ctx, actor, mine, rows)
-		if err != nil {
-			return nil, err
-		}
-		args["residence"] = residence
-		var batch pgx.Batch
-		batch.Queue(oneAtATimeSQL, pgx.NamedArgs{"residence": residence})
-		batch.Queue(applySQL, args).Query(pg.Rows(&added))
-		return added, pg.Send(ctx, q, &batch)
-	}
-}
+			AND NOT (t.is_cancelled OR t.is_archived OR ` + done + `)))`
+)
