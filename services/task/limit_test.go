@@ -203,3 +203,19 @@ func TestAnotherDirectoryOfPlansDecides(t *testing.T) {
 	full(t, s.As(t, owner).Call("POST", "/api/tasks/", doc{"residence_id": home, "title": "x"}), refusal{"add_task", 0, 0})
 	s.As(t, owner).Want(201, "POST", "/api/contractors/", doc{"name": "x", "residence_id": home})
 }
+
+func TestTemplatesAreAppliedWithinTheLimitOrNotAtAll(t *testing.T) {
+	h := openFree(t)
+	h.add(t, h.owner, nil)
+	full(t, h.owner.Call("POST", "/api/tasks/templates/apply/", doc{"residence_id": h.home}), refusal{"add_task", 10, 1})
+	if n := len(cards(t, h.owner.Want(200, "GET", "/api/tasks/", nil))); n != 1 {
+		t.Errorf("%d tasks", n)
+	}
+	all := list[task.Template](t, h.owner.Want(200, "GET", "/api/tasks/templates/", nil)).Items
+	few := []uuid.UUID{all[0].ID, all[1].ID, all[2].ID}
+	h.owner.Want(201, "POST", "/api/tasks/templates/apply/", doc{"residence_id": h.home, "template_ids": few})
+	a := h.owner.Want(200, "POST", "/api/tasks/templates/apply/", doc{"residence_id": h.home, "template_ids": few})
+	if got := testkit.JSON[task.AppliedTemplates](t, a); len(got.Items) != 0 || len(got.Skipped) != 3 || sqlTrips(a) != 1 {
+		t.Errorf("again: %s in %d round trips", a.Body, sqlTrips(a))
+	}
+}
