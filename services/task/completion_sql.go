@@ -213,7 +213,7 @@ func readCompletionsOf(ctx context.Context, q pg.Querier, task uuid.UUID, mine [
 	args := listArgs(mine, before, limit)
 	args["task"] = task
 	var batch pgx.Batch
-	batch.Queue(`SELECT FROM tasks t WHERE t.id = @task::uuid AND t.residence_id = ANY(@mine::uuid[])`, args).Query(pg.Found(&found))
+	batch.Queue(taskThereSQL, args).Query(pg.Found(&found))
 	batch.Queue(completionsOfSQL, args).Query(pg.Rows(&rows))
 	err = pg.Send(ctx, q, &batch)
 	return rows, found, err

@@ -17,9 +17,8 @@ import (
 	"hearth.internal/pkg/page"
 )
 
-// HistoryEntry is one line of a log: what became of a task at some instant.
+// HistoryEntry is one line of a log: a completion, with what it is of.
 type HistoryEntry struct {
-	Kind string `json:"kind" enum:"completed"`
 	Completion
 	ResidenceID uuid.UUID  `json:"residence_id" format:"uuid"`
 	TaskTitle   string     `json:"task_title"`
@@ -42,6 +41,7 @@ func cut(entries []HistoryEntry, homes []access.Home, limit int) (History, error
 // TaskHistory is a task's log and what it comes to.
 type TaskHistory struct {
 	History
+	Skips  []Skip     `json:"skips" nullable:"false" doc:"The occurrences that were let go by, newest first; at most the 200 newest"`
 	Totals TaskTotals `json:"totals"`
 }
 
@@ -60,15 +60,15 @@ func (s *Service) HistoryOfTask(ctx context.Context, v ListView, task uuid.UUID,
 	if err != nil {
 		return TaskHistory{}, err
 	}
-	entries, totals, found, err := readTaskHistory(ctx, s.DB, task, access.IDs(v.homes), after, q.Limit+1)
+	log, found, err := readTaskHistory(ctx, s.DB, task, access.IDs(v.homes), after, q.Limit+1)
 	if err == nil && !found {
 		err = noSuchTask()
 	}
 	if err != nil {
 		return TaskHistory{}, err
 	}
-	list, err := cut(entries, v.homes, q.Limit)
-	return TaskHistory{list, totals}, err
+	list, err := cut(log.entries, v.homes, q.Limit)
+	return TaskHistory{list, log.skips, log.totals}, err
 }
 
 // ContractorHistory is what a contractor has done and what it comes to.

@@ -19,7 +19,7 @@ const withTask = ` c CROSS JOIN LATERAL (SELECT t.title, t.category_id FROM task
 // followed by which completions c of tasks t there are.
 const (
 	historyRows = `
-SELECT 'completed' AS kind, ` + completionColumns + `, c.residence_id, c.task_title, c.category_id FROM (
+SELECT ` + completionColumns + `, c.residence_id, c.task_title, c.category_id FROM (
 	SELECT c.*, t.title AS task_title, t.category_id FROM completions` + withTask + `WHERE ` + beforeCursor + ` AND `
 	historyOrder = `
 	ORDER BY c.completed_at DESC, c.id DESC LIMIT @limit::int)` + withDoer + `
@@ -43,17 +43,25 @@ SELECT count(*)::int AS completions, coalesce(sum(c.actual_cost), 0)::bigint AS 
 	min(c.completed_at) AS first_at, max(c.completed_at) AS last_at
 FROM completions c WHERE c.task_id = @task::uuid AND c.residence_id = ANY(@mine::uuid[])`
 
+// taskLog is a page of what became of a task, and what all of it comes to.
+type taskLog struct {
+	entries []HistoryEntry
+	skips   []Skip
+	totals  TaskTotals
+}
+
 // readTaskHistory also reports whether there is such a task; all in one round trip.
-func readTaskHistory(ctx context.Context, q pg.Querier, task uuid.UUID, mine []uuid.UUID, before *completionPlace, limit int) (rows []HistoryEntry, totals TaskTotals, found bool, err error) {
+func readTaskHistory(ctx context.Context, q pg.Querier, task uuid.UUID, mine []uuid.UUID, before *completionPlace, limit int) (log taskLog, found bool, err error) {
 	args := listArgs(mine, before, limit)
 	args["task"] = task
 	var counted bool
 	var batch pgx.Batch
 	batch.Queue(taskThereSQL, args).Query(pg.Found(&found))
-	batch.Queue(taskHistorySQL, args).Query(pg.Rows(&rows))
-	batch.Queue(taskTotalsSQL, args).Query(pg.Row(&totals, &counted))
+	batch.Queue(taskHistorySQL, args).Query(pg.Rows(&log.entries))
+	batch.Queue(skipsOfSQL, args).Query(pg.Rows(&log.skips))
+	batch.Queue(taskTotalsSQL, args).Query(pg.Row(&log.totals, &counted))
 	err = pg.Send(ctx, q, &batch)
-	return rows, totals, found, err
+	return log, found, err
 }
 
 // A year is that of the residence's time zone.

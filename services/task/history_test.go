@@ -30,6 +30,7 @@ func TestATasksHistory(t *testing.T) {
 	h.does(t, mine.ID, "2026-03-02T10:00:00Z", doc{"rating": 5, "actual_cost": "10", "contractor_id": ada.ID, "notes": "n"})
 	h.does(t, mine.ID, "2026-03-01T10:00:00Z", doc{"rating": 4, "actual_cost": "0.5"})
 	h.does(t, mine.ID, "2026-03-03T10:00:00Z", doc{"rating": 4})
+	h.owner.Want(201, "POST", path("tasks", mine.ID, "skip"), doc{"reason": "Away"})
 	h.settle(t)
 	a := h.viewer.Want(200, "GET", path("tasks", mine.ID, "history")+"?limit=2", nil)
 	if sqlTrips(a) != 1 {
@@ -37,10 +38,10 @@ func TestATasksHistory(t *testing.T) {
 	}
 	got := testkit.JSON[task.TaskHistory](t, a)
 	if len(got.Items) != 2 || got.NextCursor == nil || got.Totals.Completions != 3 || got.Totals.Cost.String() != "10.50" || *got.Totals.AverageRating != 4.3 ||
-		got.Totals.FirstAt.Day() != 1 || got.Totals.LastAt.Day() != 3 {
+		got.Totals.FirstAt.Day() != 1 || got.Totals.LastAt.Day() != 3 || len(got.Skips) != 1 || *got.Skips[0].Reason != "Away" {
 		t.Errorf("history %+v", got)
 	}
-	if e := got.Items[1]; e.Kind != "completed" || e.TaskTitle != mine.Title || *e.CategoryID != plumbing || e.Currency != "EUR" || e.ResidenceID != h.home ||
+	if e := got.Items[1]; e.TaskTitle != mine.Title || *e.CategoryID != plumbing || e.Currency != "EUR" || e.ResidenceID != h.home ||
 		*e.ContractorName != "Ada" || *e.Notes != "n" || e.ActualCost.String() != "10.00" || *e.Rating != 5 || e.TaskID != mine.ID {
 		t.Errorf("entry %+v", e)
 	}

@@ -158,7 +158,7 @@ func (s *Service) Unskip(ctx context.Context, actor identity.Actor, task, id uui
 	return busy()
 }
 
-// SkipsOf lists what was skipped of a task, newest occurrence first.
+// SkipsOf lists what was skipped of a task, newest occurrence first, at most 200.
 func (s *Service) SkipsOf(ctx context.Context, actor identity.Actor, task uuid.UUID) ([]Skip, error) {
 	homes, err := s.Access.Homes(ctx, actor)
 	if err != nil {

@@ -37,7 +37,7 @@ func (s *Service) deleteSkip(ctx context.Context, in *skipPath) (*struct{}, erro
 
 type skipsOutput struct {
 	Body struct {
-		Items []Skip `json:"items" nullable:"false" doc:"Newest occurrence first"`
+		Items []Skip `json:"items" nullable:"false" doc:"Newest occurrence first, at most the 200 newest"`
 	}
 }
 

@@ -20,7 +20,7 @@ const withSkipper = ` k LEFT JOIN LATERAL (` + personName + ` WHERE p.user_id = 
 
 const (
 	skipByIDSQL = `SELECT ` + skipColumns + ` FROM task_skips` + withSkipper + `WHERE k.id = @skip::uuid`
-	skipsOfSQL  = `SELECT ` + skipColumns + ` FROM task_skips` + withSkipper + `WHERE k.task_id = @task::uuid ORDER BY k.occurrence DESC`
+	skipsOfSQL  = `SELECT ` + skipColumns + ` FROM task_skips` + withSkipper + `WHERE k.task_id = @task::uuid ORDER BY k.occurrence DESC LIMIT 200`
 )
 
 // readSeriesAndSkip also reads the skip of the id, whatever task it is of.
@@ -38,7 +38,7 @@ func readSeriesAndSkip(ctx context.Context, q pg.Querier, actor identity.Actor, 
 func readSkips(ctx context.Context, q pg.Querier, task uuid.UUID, mine []uuid.UUID) (skips []Skip, found bool, err error) {
 	args := pgx.NamedArgs{"task": task, "mine": mine}
 	var batch pgx.Batch
-	batch.Queue(`SELECT FROM tasks t WHERE t.id = @task::uuid AND t.residence_id = ANY(@mine::uuid[])`, args).Query(pg.Found(&found))
+	batch.Queue(taskThereSQL, args).Query(pg.Found(&found))
 	batch.Queue(skipsOfSQL, args).Query(pg.Rows(&skips))
 	err = pg.Send(ctx, q, &batch)
 	return skips, found, err
