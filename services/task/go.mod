@@ -3,11 +3,14 @@ module hearth.internal/task
 go 1.26.0
 
 require (
+	codeberg.org/go-pdf/fpdf v0.12.0
 	github.com/arran4/golang-ical v0.3.4
 	github.com/emersion/go-ical v0.0.0-20250329121855-f41e73efc392
 	github.com/google/uuid v1.6.0
 	github.com/jackc/pgx/v5 v5.12.0
+	github.com/ledongthuc/pdf v0.0.0-20260907135840-6c8c28e0e8a0
 	github.com/teambition/rrule-go v1.8.2
+	golang.org/x/image v0.47.0
 	golang.org/x/text v0.43.0
 	hearth.internal/pkg v0.0.0
 )
