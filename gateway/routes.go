@@ -96,6 +96,8 @@ func Table() []Route {
 		{patch, "/api/residences/{id}/users/{user_id}/", residence, user, write, small, quick},
 		{del, "/api/residences/{id}/users/{user_id}/", residence, user, write, small, quick},
 		{post, "/api/residences/{id}/transfer/", residence, user, write, small, quick},
+		{post, "/api/residences/{id}/generate-tasks-report/", task, user, bulk, small, quick},
+		{post, "/api/residences/{id}/generate-history-report/", task, user, bulk, small, quick},
 
 		// Tasks.
 		{get, "/api/tasks/", task, user, read, small, quick},

@@ -24,7 +24,7 @@ func Catalogue() []definition {
 	return []definition{
 		UserRegistered, UserChanged, CodeIssued, SessionsEnded,
 		ResidenceCreated, ResidenceChanged, ResidenceDeleted, MembersChanged,
-		TaskCreated, TaskChanged, TaskDeleted, TaskCompleted, CompletionChanged, ContractorChanged,
+		TaskCreated, TaskChanged, TaskDeleted, TaskCompleted, CompletionChanged, ContractorChanged, ReportRequested,
 	}
 }
 
@@ -242,4 +242,20 @@ func tokenKeys(hashes []string) []string {
 		}
 	}
 	return keys
+}
+
+// ReportRequested: somebody wants a report by e-mail.
+var ReportRequested = Event[ReportRequest]{
+	Name: "task.report_requested", Producer: Task, Consumers: []string{Notification},
+}
+
+// ReportRequest says which report whom.
+type ReportRequest struct {
+	Kind        string    `json:"kind"` // tasks, history
+	ResidenceID uuid.UUID `json:"residence_id"`
+	UserID      uuid.UUID `json:"user_id"`
+	From        string    `json:"from,omitempty"` // YYYY-MM-DD, of tasks
+	To          string    `json:"to,omitempty"`
+	Paper       string    `json:"paper"`
+	Locale      string    `json:"locale"`
 }

@@ -89,14 +89,26 @@ func (c *Caller) to(name, base string) remote {
 	})}
 }
 
-// call asks the remote service. Reads are tried a second time when the first did not get an answer.
+// call asks the remote service and reads the JSON of its answer.
 func call[T any](ctx context.Context, r remote, method, path string, in any) (T, error) {
 	var out T
+	raw, err := ask(ctx, r, method, path, in)
+	if err != nil || len(raw) == 0 {
+		return out, err
+	}
+	if err := json.Unmarshal(raw, &out); err != nil {
+		return out, fmt.Errorf("answer of %s %s: %w", r.name, shown(path), err)
+	}
+	return out, nil
+}
+
+// ask answers what the remote service says. Reads are tried a second time when the first did not get an answer.
+func ask(ctx context.Context, r remote, method, path string, in any) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
 	body, err := json.Marshal(in)
 	if err != nil {
-		return out, fmt.Errorf("call %s: %w", r.name, err)
+		return nil, fmt.Errorf("call %s: %w", r.name, err)
 	}
 	trips := roundtrip.From(ctx)
 	mark := trips.Begin()
@@ -109,18 +121,12 @@ func call[T any](ctx context.Context, r remote, method, path string, in any) (T,
 		return answer, err
 	})
 	if errors.Is(err, gobreaker.ErrOpenState) || errors.Is(err, gobreaker.ErrTooManyRequests) {
-		return out, apperr.ServiceUnavailable.Wrap(err, "A part of the system is not answering; try again.").After(time.Second)
+		return nil, apperr.ServiceUnavailable.Wrap(err, "A part of the system is not answering; try again.").After(time.Second)
 	}
 	if err != nil {
-		return out, fmt.Errorf("call %s %s: %w", r.name, shown(path), err)
+		return nil, fmt.Errorf("call %s %s: %w", r.name, shown(path), err)
 	}
-	if len(raw) == 0 {
-		return out, nil
-	}
-	if err := json.Unmarshal(raw, &out); err != nil {
-		return out, fmt.Errorf("answer of %s %s: %w", r.name, shown(path), err)
-	}
-	return out, nil
+	return raw, nil
 }
 
 func (r remote) once(ctx context.Context, method, path string, hasBody bool, body []byte) (answer []byte, timing string, err error) {

@@ -41,6 +41,24 @@ func (r Residence) Members(ctx context.Context, residence uuid.UUID) ([]uuid.UUI
 	return call[[]uuid.UUID](ctx, r.remote, http.MethodGet, "/internal/residences/"+residence.String()+"/members", nil)
 }
 
+// Place is a residence's name and address.
+type Place struct {
+	ID            uuid.UUID `json:"id"`
+	Name          string    `json:"name"`
+	StreetAddress *string   `json:"street_address"`
+	ApartmentUnit *string   `json:"apartment_unit"`
+	City          *string   `json:"city"`
+	StateProvince *string   `json:"state_province"`
+	PostalCode    *string   `json:"postal_code"`
+	Country       *string   `json:"country"` // ISO 3166-1 alpha-2
+}
+
+// Place answers a residence's name and address, whoever sees it: GET /internal/residences/{id}. It fails with not_found
+// when there is none.
+func (r Residence) Place(ctx context.Context, residence uuid.UUID) (Place, error) {
+	return call[Place](ctx, r.remote, http.MethodGet, "/internal/residences/"+residence.String(), nil)
+}
+
 // ResidenceLookups are residence's lookup tables.
 type ResidenceLookups struct {
 	ResidenceTypes []Lookup `json:"residence_types"`

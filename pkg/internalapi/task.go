@@ -33,6 +33,23 @@ func (t Task) Counts(ctx context.Context, q TaskCountsQuery) (map[uuid.UUID]Task
 	return call[map[uuid.UUID]TaskCounts](ctx, t.remote, http.MethodPost, "/internal/task-counts", q)
 }
 
+// ReportQuery asks for a report of a residence as a person may have it.
+type ReportQuery struct {
+	Kind        string    `json:"kind" required:"true" enum:"tasks,history"`
+	UserID      uuid.UUID `json:"user_id" required:"true"`
+	ResidenceID uuid.UUID `json:"residence_id" required:"true"`
+	From        *day.Day  `json:"from,omitempty" nullable:"true"` // of tasks; nil: the last twelve months
+	To          *day.Day  `json:"to,omitempty" nullable:"true"`
+	Paper       string    `json:"paper,omitempty" enum:"a4,letter" default:"a4"`
+	Locale      string    `json:"locale,omitempty"` // empty: the person's
+}
+
+// Report answers the PDF: POST /internal/reports. It fails with not_found when the person does not see the residence any
+// more.
+func (t Task) Report(ctx context.Context, q ReportQuery) ([]byte, error) {
+	return ask(ctx, t.remote, http.MethodPost, "/internal/reports", q)
+}
+
 // Frequency is how often a task comes back.
 type Frequency struct {
 	Lookup

@@ -283,6 +283,16 @@ func NewHomes(t testing.TB) *Homes {
 			t.Error(err)
 		}
 	})
+	mux.HandleFunc("GET /internal/residences/{id}", func(w http.ResponseWriter, r *http.Request) {
+		name, street, city, country := "Maple Street 12", "12 Maple Street", "Graz", "AT"
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Server-Timing", `db;desc="1", redis;desc="0", total;dur=1`)
+		if err := json.NewEncoder(w).Encode(internalapi.Place{
+			ID: uuid.MustParse(r.PathValue("id")), Name: name, StreetAddress: &street, City: &city, Country: &country,
+		}); err != nil {
+			t.Error(err)
+		}
+	})
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
 	h.URL = server.URL

@@ -61,3 +61,11 @@ func (s *Service) getMembers(ctx context.Context, in *ResidencePath) (*bodyOutpu
 	ids, err := selectMemberIDs(ctx, s.DB, in.ID)
 	return &bodyOutput[[]uuid.UUID]{ids}, err
 }
+
+func (s *Service) getPlace(ctx context.Context, in *ResidencePath) (*bodyOutput[internalapi.Place], error) {
+	place, found, err := selectPlace(ctx, s.DB, in.ID)
+	if err == nil && !found {
+		err = access.NoSuchResidence()
+	}
+	return &bodyOutput[internalapi.Place]{place}, err
+}

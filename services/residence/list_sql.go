@@ -45,6 +45,18 @@ func selectSummary(ctx context.Context, q pg.Querier, actor identity.Actor) (Sum
 	return Summary{Residences: row.Residences, Members: row.Members}, nil
 }
 
+const placeSQL = `
+	SELECT id, name, street_address, apartment_unit, city, state_province, postal_code, country
+	FROM residences WHERE id = @residence::uuid`
+
+func selectPlace(ctx context.Context, q pg.Querier, residence uuid.UUID) (internalapi.Place, bool, error) {
+	place, found, err := pg.One[internalapi.Place](ctx, q, placeSQL, pgx.NamedArgs{"residence": residence})
+	if err != nil {
+		return place, false, fmt.Errorf("name and address of %s: %w", residence, err)
+	}
+	return place, found, nil
+}
+
 const homesSQL = `
 	SELECT r.id, o.user_id AS owner_id, m.role, r.timezone, r.currency
 	FROM members m

@@ -3,6 +3,7 @@ package residence_test
 import (
 	"fmt"
 	"net/url"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -152,6 +153,14 @@ func TestOtherServicesAskWhoSeesWhat(t *testing.T) {
 	if a := part.Want(200, "GET", "/internal/residences/"+uuid.NewString()+"/members", nil); strings.TrimSpace(string(a.Body)) != "[]" {
 		t.Errorf("members of nothing %s", a.Body)
 	}
+	at := "/internal/residences/" + h.home.ID.String()
+	a = part.Want(200, "GET", at, nil)
+	trips(t, 1, "name and address", a)
+	place := testkit.JSON[internalapi.Place](t, a)
+	if place.ID != h.home.ID || place.Name != h.home.Name || !reflect.DeepEqual(place.City, h.home.City) || !reflect.DeepEqual(place.Country, h.home.Country) {
+		t.Errorf("name and address %s", a.Body)
+	}
+	part.Refused(404, "not_found", "GET", "/internal/residences/"+uuid.NewString(), nil)
 	// The client that the others use reads the same.
 	got, err := h.Calls.Residence(h.URL).Homes(t.Context(), member.Actor.UserID)
 	if err != nil || len(got) != 1 || got[0] != homes[0] {

@@ -5,15 +5,16 @@
 // contractor_specialties, task_templates; people is a projection of auth's users, gone_residences and
 // gone_members mark what was deleted and who left of late.
 //
-// Events out: task.created, task.changed, task.deleted, task.completed, task.completion_changed, contractor.changed.
+// Events out: task.created, task.changed, task.deleted, task.completed, task.completion_changed, contractor.changed,
+// task.report_requested.
 // Events in: user.registered and user.changed (people), residence.changed (its zone says on which day something was done),
 // residence.deleted (erase what it holds), residence.members_changed (who is gone is assigned to nothing).
 //
 // What an owner's plan has room for (pkg/plans) is counted and added under one lock an owner, over all the residences that
 // they own, in the one round trip of the write; without a limit nothing is counted.
 //
-// Calls residence for who sees which residence, where the cache does not know. Internal operations: counts by residence
-// for residence, lookups for the gateway.
+// Calls residence for who sees which residence, where the cache does not know, and for what a report says of the
+// residence. Internal operations: counts by residence for residence, lookups for the gateway, reports for notification.
 //
 // A completion names its contractor by id and shows the name that it has now; the name itself is written when the
 // contractor is deleted, so that what it has done stays in the log. History, costs and contractors' figures are summed up

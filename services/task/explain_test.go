@@ -84,6 +84,7 @@ func TestHotStatementsScanNoTable(t *testing.T) {
 		"totals of a contractor": contractorTotalsSQL, "history of a residence": residenceHistorySQL, "costs": costsSQL,
 		"limited insert": limitedInsertTasksSQL, "limited change": limitedChangeTaskSQL, "tasks of an owner": usedTasksSQL,
 		"limited contractor": limitedInsertContractorSQL, "limited change of a contractor": limitedChangeContractorSQL, "contractors of an owner": usedContractorsSQL,
+		"report tasks": reportTasksSQL, "report completions": reportCompletionsSQL, "report person": reportPersonSQL, "report request": requestReportSQL,
 		"erase tasks": eraseTasksSQL, "erase contractors": eraseContractorsSQL,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -97,6 +98,8 @@ func TestHotStatementsScanNoTable(t *testing.T) {
 				with = overlaid(args, pgx.NamedArgs{"tasks": mustJSON(t, []any{insert}), "residence": homes[0]})
 			case name == "history of a residence" || name == "costs":
 				with = overlaid(args, pgx.NamedArgs{"residence": homes[0]})
+			case strings.HasPrefix(name, "report"):
+				with = overlaid(args, pgx.NamedArgs{"residence": homes[0], "limit": reportCompletions, "notes": reportNotes})
 			case strings.HasPrefix(name, "erase"):
 				with = overlaid(args, pgx.NamedArgs{"id": homes[0]})
 			}

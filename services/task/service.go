@@ -1,6 +1,11 @@
 package task
 
 import (
+	"context"
+	"io"
+
+	"github.com/google/uuid"
+
 	"hearth.internal/pkg/boot"
 	"hearth.internal/pkg/config"
 	"hearth.internal/pkg/events"
@@ -15,6 +20,9 @@ type Service struct {
 	lookups   lookupShelf
 	templates templateShelf
 	turns     turns
+	reports   chan struct{} // a place for each report that is being made
+	// photo opens a photo of a completion for reports; nil: they show none.
+	photo func(ctx context.Context, upload uuid.UUID) (io.ReadCloser, error)
 }
 
 // New is the service, to be opened by boot.
@@ -28,7 +36,7 @@ func New(Config) boot.Service {
 		},
 		Background: eraseLate,
 		Register: func(d *boot.Deps) error {
-			s := &Service{Deps: d}
+			s := &Service{Deps: d, reports: make(chan struct{}, reportsAtOnce)}
 			s.routes()
 			s.listen()
 			return nil

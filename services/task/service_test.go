@@ -210,6 +210,9 @@ func countRoundTrips(t *testing.T, h house) {
 		{"POST", "/api/tasks/templates/apply/", doc{"residence_id": h.home}, 201, 1},
 		{"POST", "/api/tasks/templates/apply/", doc{"residence_id": h.home}, 200, 1},
 		{"GET", "/api/tasks/categories/", nil, 200, 0},
+		{"POST", path("residences", h.home, "generate-tasks-report"), nil, 200, 1},
+		{"POST", path("residences", h.home, "generate-history-report"), doc{"paper": "letter"}, 200, 1},
+		{"POST", path("residences", h.home, "generate-tasks-report"), doc{"email": true}, 202, 1},
 		{"GET", "/api/tasks/priorities/", nil, 200, 0},
 		{"GET", "/api/tasks/frequencies/", nil, 200, 0},
 		{"GET", "/api/contractors/specialties/", nil, 200, 0},
@@ -276,11 +279,15 @@ func TestTheDocumentNamesWhatIsAnswered(t *testing.T) {
 		{"post", "/api/tasks/{id}/cancel/", "200 401 403 404 409 412 422 500 503"},
 		{"delete", "/api/task-completions/{id}/", "204 401 403 404 409 412 422 500 503"},
 		{"get", "/api/contractors/{id}/", "200 304 401 404 422 500 503"},
+		{"post", "/api/residences/{id}/generate-tasks-report/", "200 202 400 401 403 404 409 413 415 422 500 503"},
 	} {
 		answers := d.Paths[c.path][c.method].Responses
 		if got := strings.Join(slices.Sorted(maps.Keys(answers)), " "); got != c.statuses {
 			t.Errorf("%s %s: %s, want %s", c.method, c.path, got, c.statuses)
 		}
+	}
+	if pdf := d.Paths["/api/residences/{id}/generate-history-report/"]["post"].Responses["200"].Content; len(pdf) != 1 || pdf["application/pdf"].Schema["format"] != "binary" {
+		t.Errorf("a report is %v", pdf)
 	}
 	created := d.Paths["/api/tasks/"]["post"].Responses
 	if one, two := created["201"].Content["application/json"].Schema["$ref"], created["200"].Content["application/json"].Schema["$ref"]; one == nil || one != two {

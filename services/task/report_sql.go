@@ -1,0 +1,107 @@
+package task
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"hearth.internal/pkg/day"
+	"hearth.internal/pkg/events"
+	"hearth.internal/pkg/money"
+	"hearth.internal/pkg/pg"
+)
+
+// reportPerson is whom a report is made for.
+type reportPerson struct {
+	Name   string
+	Locale string
+}
+
+// reportTask is as much of a task as a report shows. OfAll is how many there are, beyond the limit as well.
+type reportTask struct {
+	Title           string
+	Category        string
+	IsCancelled     bool
+	InProgress      bool
+	Done            bool
+	NextDueDate     *day.Day
+	Assignee        string
+	LastCompletedAt *time.Time
+	ActualCost      *money.Amount
+	EstimatedCost   *money.Amount
+	OfAll           int
+}
+
+// reportCompletion is as much of a completion as a report shows.
+type reportCompletion struct {
+	CompletedAt       time.Time
+	Task              string
+	Category          string
+	CompletedByID     uuid.UUID
+	CompletedByName   string
+	Notes             string
+	NotesCut          bool
+	ActualCost        *money.Amount
+	Rating            *int
+	UploadIDs         []uuid.UUID
+	ContractorID      *uuid.UUID
+	ContractorName    string
+	ContractorCompany string
+	OfAll             int
+}
+
+const reportPersonSQL = `SELECT n.name, p.locale FROM people p CROSS JOIN LATERAL (` + personName + ` WHERE p.user_id = @actor::uuid) n WHERE p.user_id = @actor::uuid`
+
+const reportTasksSQL = `
+SELECT t.title, coalesce(l.name, '') AS category, t.is_cancelled, t.in_progress, ` + done + ` AS done, t.next_due_date,
+	coalesce(p.name, '') AS assignee, t.last_completed_at, t.actual_cost, t.estimated_cost, count(*) OVER () AS of_all
+FROM tasks` + withAssignee + `LEFT JOIN task_categories l ON l.id = t.category_id
+WHERE t.residence_id = @residence::uuid AND NOT t.is_archived
+ORDER BY t.next_due_date NULLS LAST, t.last_completed_at DESC NULLS LAST, t.title, t.id LIMIT @limit::int`
+
+// A contractor whom only somebody else sees stays unnamed.
+const reportCompletionsSQL = `
+SELECT c.completed_at, t.title AS task, coalesce(l.name, '') AS category, c.completed_by_id, coalesce(p.name, '') AS completed_by_name,
+	coalesce(left(c.notes, @notes::int), '') AS notes, coalesce(char_length(c.notes) > @notes::int, false) AS notes_cut,
+	c.actual_cost, c.rating, c.upload_ids, k.id AS contractor_id, coalesce(k.name, '') AS contractor_name,
+	coalesce(k.company, '') AS contractor_company, count(*) OVER () AS of_all
+FROM completions` + withDoer + `
+	JOIN LATERAL (SELECT t.title, t.category_id FROM tasks t WHERE t.id = c.task_id LIMIT 1) t ON true
+	LEFT JOIN task_categories l ON l.id = t.category_id
+	LEFT JOIN LATERAL (SELECT k.id, k.name, k.company FROM contractors k
+		WHERE k.id = c.contractor_id AND (k.residence_id = c.residence_id OR (k.residence_id IS NULL AND k.created_by_id = @actor::uuid)) LIMIT 1) k ON true
+WHERE c.residence_id = @residence::uuid
+	AND (@since::timestamptz IS NULL OR c.completed_at >= @since::timestamptz) AND (@until::timestamptz IS NULL OR c.completed_at < @until::timestamptz)
+ORDER BY c.completed_at DESC, c.id DESC LIMIT @limit::int`
+
+// readMaterial fills in the person, the completions and, if they are wanted, the tasks.
+func readMaterial(ctx context.Context, q pg.Querier, withTasks bool, m *material) error {
+	args := pgx.NamedArgs{"actor": m.actor.UserID, "residence": m.home.ID, "since": nil, "until": nil, "notes": reportNotes, "limit": reportCompletions}
+	if !m.to.IsZero() {
+		args["since"], args["until"] = m.from.Start(m.zone), m.to.AddDays(1).Start(m.zone)
+	}
+	var known bool
+	var batch pgx.Batch
+	batch.Queue(reportPersonSQL, args).Query(pg.Row(&m.person, &known))
+	batch.Queue(reportCompletionsSQL, args).Query(pg.Rows(&m.completions))
+	if withTasks {
+		batch.Queue(reportTasksSQL, pgx.NamedArgs{"residence": m.home.ID, "limit": reportTasks}).Query(pg.Rows(&m.tasks))
+	}
+	if err := pg.Send(ctx, q, &batch); err != nil {
+		return fmt.Errorf("report of %s: %w", m.home.ID, err)
+	}
+	return nil
+}
+
+var requestReportSQL = events.ColumnsWith(`jsonb_build_object('locale', coalesce((SELECT p.locale FROM people p WHERE p.user_id = @actor::uuid), ''))`)
+
+func insertReportRequest(ctx context.Context, q pg.Querier, r events.ReportRequest) error {
+	_, err := pg.Exec(ctx, q, requestReportSQL, events.ReportRequested.Args(ctx, r, pgx.NamedArgs{"actor": r.UserID}))
+	if err != nil {
+		return fmt.Errorf("request a report of %s: %w", r.ResidenceID, err)
+	}
+	return nil
+}
