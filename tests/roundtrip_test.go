@@ -137,6 +137,11 @@ func TestRoundTripBudget(t *testing.T) {
 		ada.want(201, "POST", "/api/tasks/templates/apply/", suggested())
 		within(t, "applying templates, cold", 2, ask(true, 200, "POST", "/api/tasks/templates/apply/", suggested))
 		within(t, "applying templates, warm", 1, ask(false, 200, "POST", "/api/tasks/templates/apply/", suggested))
+		for _, kind := range []string{"tasks", "history"} {
+			path := "/api/residences/" + house + "/generate-" + kind + "-report/"
+			within(t, "POST "+path+", cold", 2, ask(true, 200, "POST", path, always(map[string]any{})))
+			within(t, "POST "+path+", warm", 1, ask(false, 200, "POST", path, always(map[string]any{})))
+		}
 		within(t, "a move of a task, cold", 2, func() answer {
 			id := ada.task(house, "Rake", nil)
 			return ask(true, 200, "POST", "/api/tasks/"+id+"/mark-in-progress/", nothing)()

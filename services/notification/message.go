@@ -29,6 +29,9 @@ const (
 	// keepMessages is how long it stays known that a message was sent: longer than its event can come again.
 	keepMessages = 30 * 24 * time.Hour
 	forgetEvery  = 10 * time.Minute
+
+	// reportWaits is how long a report may take to be mailed: later it would be about another time than its reader thinks.
+	reportWaits = 3 * 24 * time.Hour
 )
 
 // Message is a code on its way to a person.
@@ -48,6 +51,16 @@ func (s *Service) codeIssued(ctx context.Context, tx pgx.Tx, e events.Received[e
 		return fmt.Errorf("code expires at: %w", err)
 	}
 	return insertMessage(ctx, tx, e.ID, e.Payload, expires, s.Clock.Now())
+}
+
+// reportRequested keeps what was ordered until it is mailed. A person of whom this service has not heard yet makes the
+// event come again.
+func (s *Service) reportRequested(ctx context.Context, tx pgx.Tx, e events.Received[events.ReportRequest]) error {
+	known, err := insertReport(ctx, tx, e.ID, e.Payload, s.Clock.Now().Add(reportWaits), s.Clock.Now())
+	if err == nil && !known {
+		err = fmt.Errorf("report %s: person %s is not known yet", e.ID, e.Payload.UserID)
+	}
+	return err
 }
 
 // nudge wakes the worker.

@@ -2,6 +2,7 @@ package notification
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"time"
 
@@ -27,10 +28,30 @@ func insertMessage(ctx context.Context, q pg.Querier, id uuid.UUID, c events.Cod
 	return nil
 }
 
+// insertReport answers whether the person is known: only they tell where to send it.
+func insertReport(ctx context.Context, q pg.Querier, id uuid.UUID, r events.ReportRequest, expires, now time.Time) (bool, error) {
+	raw, err := json.Marshal(r)
+	if err != nil {
+		return false, fmt.Errorf("report %s: %w", id, err)
+	}
+	n, err := pg.Exec(ctx, q, `
+		INSERT INTO messages (id, user_id, purpose, email, first_name, locale, report, trace, created_at, expires_at)
+		SELECT @id::uuid, p.user_id, @purpose, p.email, p.first_name, coalesce(nullif(@locale::text, ''), p.locale), @report::jsonb, @trace, @now::timestamptz, @expires_at::timestamptz
+		FROM people p WHERE p.user_id = @user_id::uuid`,
+		pgx.NamedArgs{
+			"id": id, "user_id": r.UserID, "purpose": r.Kind + "_report", "locale": r.Locale, "report": string(raw),
+			"trace": telemetry.TraceParent(ctx), "now": now, "expires_at": expires,
+		})
+	if err != nil {
+		return false, fmt.Errorf("report %s: %w", id, err)
+	}
+	return n == 1, nil
+}
+
 // expireMessages gives up what is too late, except what is being sent just now.
 func expireMessages(ctx context.Context, q pg.Querier, now time.Time) error {
 	_, err := pg.Exec(ctx, q, `
-		UPDATE messages SET state = 'expired', sealed = NULL, claimed_until = NULL
+		UPDATE messages SET state = 'expired', sealed = NULL, report = NULL, claimed_until = NULL
 		WHERE state = 'pending' AND expires_at <= @now AND (claimed_until IS NULL OR claimed_until <= @now)`,
 		pgx.NamedArgs{"now": now})
 	if err != nil {
@@ -51,12 +72,12 @@ func forgetMessages(ctx context.Context, q pg.Querier, since time.Time) error {
 	return nil
 }
 
-// claimMessages takes the oldest that wait, for as long as the lease. Several workers never take the same.
+// claimMessages takes the oldest codes that wait, for as long as the lease. Several workers never take the same.
 func claimMessages(ctx context.Context, q pg.Querier, now time.Time) ([]Message, error) {
 	rows, err := pg.All[Message](ctx, q, `
 		WITH mine AS (
 			SELECT id FROM messages
-			WHERE state = 'pending' AND expires_at > @now AND (claimed_until IS NULL OR claimed_until <= @now)
+			WHERE state = 'pending' AND sealed IS NOT NULL AND expires_at > @now AND (claimed_until IS NULL OR claimed_until <= @now)
 			ORDER BY created_at LIMIT @batch FOR UPDATE SKIP LOCKED)
 		UPDATE messages m SET claimed_until = @until FROM mine WHERE m.id = mine.id
 		RETURNING m.id, m.purpose, m.email, m.sealed, m.trace, m.expires_at`,
