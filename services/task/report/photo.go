@@ -2,13 +2,14 @@ package report
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"image"
 	"image/color"
 	"image/jpeg"
 	_ "image/png" // the photos may be
 	"io"
-	"strconv"
 
 	"codeberg.org/go-pdf/fpdf"
 	"golang.org/x/image/draw"
@@ -67,7 +68,8 @@ func (s *sheet) photo(photo Photo, x, y float64) {
 		s.centre("not readable", x+photoWide/2, y+photoHigh/2+8, small)
 		return
 	}
-	name := "photo" + strconv.Itoa(s.photosLeft)
+	sum := sha256.Sum256(thumb.jpeg)
+	name := hex.EncodeToString(sum[:]) // fpdf knows pictures by what they are: the same one under two names would be there twice
 	options := fpdf.ImageOptions{ImageType: "jpg"}
 	s.pdf.RegisterImageOptionsReader(name, options, bytes.NewReader(thumb.jpeg))
 	scale := min(photoWide/float64(thumb.wide), photoHigh/float64(thumb.high))
