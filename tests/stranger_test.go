@@ -311,7 +311,7 @@ func TestViewerChangesNothing(t *testing.T) {
 				body = d.body(owned, op.RequestBody.Content["application/json"].Schema, "")
 			}
 			a := viewer.call(strings.ToUpper(method), filled, body)
-			personal := strings.HasSuffix(path, "/toggle-favorite/") || strings.HasSuffix(path, "/share-code/") // one's own, or not there
+			personal := strings.HasSuffix(path, "/toggle-favorite/") || strings.HasSuffix(path, "/share-code/")        // one's own, or not there
 			report := strings.HasPrefix(path, "/api/residences/{id}/generate-") && strings.HasSuffix(path, "-report/") // looks, and changes nothing
 			switch {
 			case report && a.Status != 200:

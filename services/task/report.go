@@ -110,8 +110,8 @@ func (s *Service) MakeReport(ctx context.Context, actor identity.Actor, order Re
 	if err := s.gather(ctx, order.Kind, &m); err != nil {
 		return ReportFile{}, err
 	}
-	pdf, err := s.write(ctx, order, m)
-	return ReportFile{PDF: pdf, kind: order.Kind, residence: m.place.Name, madeOn: today}, err
+	made, err := s.write(ctx, order, m)
+	return ReportFile{PDF: made, kind: order.Kind, residence: m.place.Name, madeOn: today}, err
 }
 
 // reportTurn waits until few enough reports are being made.
@@ -207,19 +207,17 @@ var statusOf = [columns]report.Status{
 	completed: report.Completed, cancelled: report.Cancelled,
 }
 
-// column is where the task stands on the board of that day.
-func (t reportTask) column(today day.Day) int {
-	if t.Done && !t.IsCancelled {
-		return completed
-	}
-	return Task{IsCancelled: t.IsCancelled, InProgress: t.InProgress, NextDueDate: t.NextDueDate}.column(today, soon)
+// status is the column of the board of that day.
+func (t reportTask) status(today day.Day) report.Status {
+	stands := Task{IsCancelled: t.IsCancelled, IsDone: t.IsDone, InProgress: t.InProgress, NextDueDate: t.NextDueDate}
+	return statusOf[stands.column(today, soon)]
 }
 
 func tasksOf(m material) []report.Task {
 	out := make([]report.Task, len(m.tasks))
 	for i, t := range m.tasks {
 		out[i] = report.Task{
-			Title: t.Title, Category: t.Category, Status: statusOf[t.column(m.today)], Assignee: t.Assignee,
+			Title: t.Title, Category: t.Category, Status: t.status(m.today), Assignee: t.Assignee,
 			Cost: t.ActualCost,
 		}
 		if t.NextDueDate != nil {

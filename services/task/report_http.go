@@ -57,14 +57,11 @@ type Queued struct {
 	Status string `json:"status" enum:"queued"`
 }
 
-// answersReport names both answers in the API document: huma would take the bytes for JSON.
-func answersReport(op *huma.Operation) {
-	op.Responses["200"] = &huma.Response{Description: "The report", Content: map[string]*huma.MediaType{
-		"application/pdf": {Schema: &huma.Schema{Type: huma.TypeString, Format: "binary"}},
-	}}
-	if op.Hidden {
-		return
-	}
+// pdf is the type of a report.
+const pdf = "application/pdf"
+
+// orMailed names the other answer in the API document.
+func orMailed(op *huma.Operation) {
 	op.Responses["202"] = &huma.Response{Description: "It will be mailed", Content: map[string]*huma.MediaType{
 		"application/json": {Schema: &huma.Schema{
 			Type: huma.TypeObject, Required: []string{"status"},
@@ -107,7 +104,7 @@ func answerPDF(file ReportFile, err error) (*reportOutput, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &reportOutput{Status: http.StatusOK, Type: "application/pdf", Disposition: file.disposition(), NoSniff: "nosniff", Body: file.PDF}, nil
+	return &reportOutput{Status: http.StatusOK, Type: pdf, Disposition: file.disposition(), NoSniff: "nosniff", Body: file.PDF}, nil
 }
 
 type internalReportInput struct{ Body internalapi.ReportQuery }

@@ -26,7 +26,7 @@ type reportTask struct {
 	Category        string
 	IsCancelled     bool
 	InProgress      bool
-	Done            bool
+	IsDone          bool
 	NextDueDate     *day.Day
 	Assignee        string
 	LastCompletedAt *time.Time
@@ -56,7 +56,7 @@ type reportCompletion struct {
 const reportPersonSQL = `SELECT n.name, p.locale FROM people p CROSS JOIN LATERAL (` + personName + ` WHERE p.user_id = @actor::uuid) n WHERE p.user_id = @actor::uuid`
 
 const reportTasksSQL = `
-SELECT t.title, coalesce(l.name, '') AS category, t.is_cancelled, t.in_progress, ` + done + ` AS done, t.next_due_date,
+SELECT t.title, coalesce(l.name, '') AS category, t.is_cancelled, t.in_progress, ` + done + ` AS is_done, t.next_due_date,
 	coalesce(p.name, '') AS assignee, t.last_completed_at, t.actual_cost, t.estimated_cost, count(*) OVER () AS of_all
 FROM tasks` + withAssignee + `LEFT JOIN task_categories l ON l.id = t.category_id
 WHERE t.residence_id = @residence::uuid AND NOT t.is_archived

@@ -3,7 +3,6 @@ package task_test
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"regexp"
 	"strings"
@@ -231,5 +230,5 @@ func TestAReportSaysWhatItLeavesOut(t *testing.T) {
 	if err != nil || !strings.Contains(last, "This report is about 20,000 completions of 20,004") {
 		t.Errorf("the last of %d pages says %q, %v", doc.NumPage(), last, err)
 	}
-	t.Log(fmt.Sprintf("%d pages, %d KiB, %s", doc.NumPage(), len(a.Body)>>10, a.Header.Get("Server-Timing")))
+	t.Logf("%d pages, %d KiB, %s", doc.NumPage(), len(a.Body)>>10, a.Header.Get("Server-Timing"))
 }

@@ -76,11 +76,11 @@ func (s *Service) routes() {
 	httpx.Get(s.HTTP, "/api/calendar/{key}/tasks.ics", identity.Anyone, s.getCalendarTasks, "The calendar of who made the key", httpx.Produces("text/calendar"))
 
 	httpx.Post(s.HTTP, "/api/residences/{id}/generate-tasks-report/", identity.User, s.postTasksReport, "A report of a residence's tasks, as PDF",
-		httpx.Describe("Its period is the last twelve months, unless the body says otherwise. With `email` it is mailed later."), answersReport)
+		httpx.Describe("Its period is the last twelve months, unless the body says otherwise. With `email` it is mailed later."), httpx.Produces(pdf), orMailed)
 	httpx.Post(s.HTTP, "/api/residences/{id}/generate-history-report/", identity.User, s.postHistoryReport, "A residence's history for insurers and buyers, as PDF",
-		httpx.Describe("All that was done, by year, with contractors and warranties. With `email` it is mailed later."), answersReport)
+		httpx.Describe("All that was done, by year, with contractors and warranties. With `email` it is mailed later."), httpx.Produces(pdf), orMailed)
 
-	httpx.Post(s.HTTP, "/internal/reports", identity.Internal, s.postInternalReport, "A report as a person may have it", answersReport)
+	httpx.Post(s.HTTP, "/internal/reports", identity.Internal, s.postInternalReport, "A report as a person may have it", httpx.Produces(pdf))
 	httpx.Post(s.HTTP, "/internal/task-counts", identity.Internal, s.postCounts, "Tasks of residences in numbers")
 	httpx.Get(s.HTTP, "/internal/lookups", identity.Internal, s.getLookups, "The lookup tables")
 }

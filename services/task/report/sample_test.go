@@ -86,6 +86,7 @@ func tasks(n int) report.Tasks {
 		status := []report.Status{report.DueSoon, report.Upcoming, report.Overdue, report.Upcoming, report.InProgress, report.DueSoon, report.Completed, report.Upcoming, report.Cancelled}[i%9]
 		t := report.Task{Title: c.title, Category: c.category, Status: status, Assignee: []string{ada.Name, sam.Name, "", kim.Name}[i%4]}
 		switch status {
+		case report.Completed, report.Cancelled:
 		case report.Overdue:
 			t.Due = d.To.AddDays(-3 - i%20)
 		case report.DueSoon, report.InProgress:
