@@ -246,8 +246,9 @@ func (s *Service) completionsOf(ctx context.Context, m material) []report.Comple
 		if c.Rating != nil {
 			out[i].Rating = *c.Rating
 		}
-		if c.ContractorID != nil {
-			out[i].Contractor = report.Contractor{ID: *c.ContractorID, Name: c.ContractorName, Company: c.ContractorCompany}
+		out[i].Contractor = report.Contractor{Name: c.ContractorName, Company: c.ContractorCompany}
+		if c.ContractorID != nil { // of one that was deleted there is the name alone
+			out[i].Contractor.ID = *c.ContractorID
 		}
 	}
 	return out

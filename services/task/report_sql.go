@@ -62,17 +62,17 @@ FROM tasks` + withAssignee + `LEFT JOIN task_categories l ON l.id = t.category_i
 WHERE t.residence_id = @residence::uuid AND NOT t.is_archived
 ORDER BY t.next_due_date NULLS LAST, t.last_completed_at DESC NULLS LAST, t.title, t.id LIMIT @limit::int`
 
-// A contractor whom only somebody else sees stays unnamed.
+// Of a contractor whom only somebody else sees there is the name, as in every list of completions, and no more.
 const reportCompletionsSQL = `
 SELECT c.completed_at, t.title AS task, coalesce(l.name, '') AS category, c.completed_by_id, coalesce(p.name, '') AS completed_by_name,
 	coalesce(left(c.notes, @notes::int), '') AS notes, coalesce(char_length(c.notes) > @notes::int, false) AS notes_cut,
-	c.actual_cost, c.rating, c.upload_ids, k.id AS contractor_id, coalesce(k.name, '') AS contractor_name,
-	coalesce(k.company, '') AS contractor_company, count(*) OVER () AS of_all
+	c.actual_cost, c.rating, c.upload_ids, c.contractor_id, coalesce(k.name, c.contractor_name, '') AS contractor_name,
+	coalesce(v.company, '') AS contractor_company, count(*) OVER () AS of_all
 FROM completions` + withDoer + `
 	JOIN LATERAL (SELECT t.title, t.category_id FROM tasks t WHERE t.id = c.task_id LIMIT 1) t ON true
 	LEFT JOIN task_categories l ON l.id = t.category_id
-	LEFT JOIN LATERAL (SELECT k.id, k.name, k.company FROM contractors k
-		WHERE k.id = c.contractor_id AND (k.residence_id = c.residence_id OR (k.residence_id IS NULL AND k.created_by_id = @actor::uuid)) LIMIT 1) k ON true
+	LEFT JOIN LATERAL (SELECT v.company FROM contractors v
+		WHERE v.id = c.contractor_id AND (v.residence_id = c.residence_id OR (v.residence_id IS NULL AND v.created_by_id = @actor::uuid)) LIMIT 1) v ON true
 WHERE c.residence_id = @residence::uuid
 	AND (@since::timestamptz IS NULL OR c.completed_at >= @since::timestamptz) AND (@until::timestamptz IS NULL OR c.completed_at < @until::timestamptz)
 ORDER BY c.completed_at DESC, c.id DESC LIMIT @limit::int`
