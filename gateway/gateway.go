@@ -130,6 +130,7 @@ func (g *Gateway) open(ctx context.Context) (err error) {
 	g.document.parts = map[string]part{itself: own}
 	g.own = map[string]func(*exchange) error{
 		"/api/static_data/":  g.serveLookups,
+		"/api/sync/":         g.serveSync,
 		"/api/health/":       g.serveHealth,
 		"/api/openapi.json":  g.serveDocument,
 		"/api/docs/":         g.servePage,

@@ -37,6 +37,7 @@ func ownPart() (part, error) {
 				"401": refused("Unauthorized"), "503": refused("Service unavailable"),
 			},
 		}},
+		"/api/sync/": map[string]any{"get": syncOperation(refused)},
 		"/api/health/": map[string]any{"get": map[string]any{
 			"operationId": "get-health", "summary": "How the whole is, and each part of it", "tags": tags,
 			"responses": map[string]any{
@@ -66,4 +67,48 @@ func ownPart() (part, error) {
 		return part{}, fmt.Errorf("own API document: %w", err)
 	}
 	return p, nil
+}
+
+// syncOperation describes GET /api/sync/. What its rows look like is said where their own operations are.
+func syncOperation(refused func(string) map[string]any) map[string]any {
+	row := func(like string) map[string]any {
+		return map[string]any{"type": "object", "description": "As " + like, "additionalProperties": true}
+	}
+	list := func(of map[string]any) map[string]any { return map[string]any{"type": "array", "items": of} }
+	id := map[string]any{"type": "string", "format": "uuid"}
+	removed := map[string]any{"residence_ids": list(id)}
+	all := map[string]any{
+		"next_cursor": map[string]any{"type": "string", "description": "For the next request; keep it with what you have"},
+		"has_more":    map[string]any{"type": "boolean", "description": "Ask again at once"},
+	}
+	for _, part := range syncParts() {
+		for _, kind := range part.rows {
+			all[kind.name] = list(row(kind.like))
+		}
+		for _, name := range part.removed {
+			removed[name] = list(id)
+		}
+	}
+	removed["members"] = list(map[string]any{"type": "object", "properties": map[string]any{"residence_id": id, "user_id": id}})
+	all["removed"] = map[string]any{"type": "object", "properties": removed}
+	return map[string]any{
+		"operationId": "get-sync", "summary": "What changed for you since the cursor", "tags": []string{"sync"},
+		"description": "Without a cursor it is everything that you see. Apply `removed` first, then the rows, by their ids: a row may come " +
+			"twice, and may name one that comes on a later page. Of a residence in `residence_ids` drop all that it held.",
+		"security": []map[string][]string{{"token": {}}},
+		"parameters": []map[string]any{{
+			"name": "cursor", "in": "query", "description": "`next_cursor` of the answer before",
+			"schema": map[string]any{"type": "string", "maxLength": maxSyncCursor},
+		}, {
+			"name": "limit", "in": "query", "description": "How many rows of each kind at most",
+			"schema": map[string]any{"type": "integer", "minimum": 1, "maximum": syncMaxLimit, "default": syncLimit},
+		}},
+		"responses": map[string]any{
+			"200": map[string]any{"description": "OK", "content": map[string]any{"application/json": map[string]any{
+				"schema": map[string]any{"type": "object", "properties": all},
+			}}},
+			"401": refused("Unauthorized"), "410": refused("The cursor is too old: drop what you have and start again without one"),
+			"422": refused("The cursor or the limit is not valid"), "503": refused("Service unavailable"),
+		},
+	}
 }

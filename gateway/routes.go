@@ -167,6 +167,7 @@ func Table() []Route {
 
 		// The gateway's own.
 		{get, "/api/static_data/", itself, user, read, small, quick},
+		{get, "/api/sync/", itself, user, read, small, quick},
 		{get, "/api/health/", itself, anyone, free, small, quick},
 		{get, "/api/openapi.json", itself, anyone, free, small, quick},
 		{get, "/api/docs/", itself, anyone, free, small, quick},

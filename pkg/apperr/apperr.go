@@ -22,6 +22,7 @@ const (
 	NotFound
 	NotAllowed
 	Conflict
+	Gone
 	Stale
 	TooLarge
 	UnsupportedMedia
@@ -39,6 +40,7 @@ var statuses = map[Kind]int{
 	NotFound:         http.StatusNotFound,
 	NotAllowed:       http.StatusMethodNotAllowed,
 	Conflict:         http.StatusConflict,
+	Gone:             http.StatusGone,
 	Stale:            http.StatusPreconditionFailed,
 	TooLarge:         http.StatusRequestEntityTooLarge,
 	UnsupportedMedia: http.StatusUnsupportedMediaType,

@@ -13,6 +13,7 @@ var (
 	MalformedRequest = Code{"malformed_request", Malformed, "The request could not be read"}
 	ValidationFailed = Code{"validation_failed", Invalid, "The request is not valid"}
 	InvalidCursor    = Code{"invalid_cursor", Invalid, "The cursor is not one of ours"}
+	CursorExpired    = Code{"cursor_expired", Gone, "The cursor is too old"}
 	RouteNotFound    = Code{"route_not_found", NotFound, "No such address"}
 	MethodNotAllowed = Code{"method_not_allowed", NotAllowed, "Not possible at this address"}
 	BodyTooLarge     = Code{"body_too_large", TooLarge, "The request is too large"}
@@ -52,7 +53,8 @@ var (
 // All lists every code, in the order of this file: the documentation is made from it.
 func All() []Code {
 	return []Code{
-		MalformedRequest, ValidationFailed, InvalidCursor, RouteNotFound, MethodNotAllowed, BodyTooLarge, WrongContentType, RateLimited,
+		MalformedRequest, ValidationFailed, InvalidCursor, CursorExpired, RouteNotFound, MethodNotAllowed, BodyTooLarge, WrongContentType,
+		RateLimited,
 		AuthRequired, InvalidToken, InvalidCredentials, AccountDisabled, NotPermitted, InvalidCode, WeakPassword, WrongPassword,
 		NoSuchThing, VersionConflict, IDTaken, EmailTaken, UsernameTaken, AlreadyVerified, AlreadyMember, OwnerCannotLeave,
 		InvalidShareCode, ImpossibleMove, Busy, LimitReached,

@@ -14,6 +14,16 @@ func Send(ctx context.Context, q Querier, b *pgx.Batch) error {
 	return translate(q.SendBatch(ctx, b).Close())
 }
 
+// SendInSnapshot runs reads in one round trip, all of which see the same: what was committed when the first began. queue
+// adds them to the batch.
+func SendInSnapshot(ctx context.Context, q Querier, queue func(*pgx.Batch)) error {
+	b := &pgx.Batch{}
+	b.Queue(`BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY`)
+	queue(b)
+	b.Queue(`COMMIT`)
+	return Send(ctx, q, b)
+}
+
 // Row makes a statement queued in a batch fill row, and found, if it answers one:
 //
 //	b.Queue(sql, args).Query(pg.Row(&row, &found))

@@ -14,9 +14,12 @@ import (
 	"hearth.internal/pkg/pg"
 )
 
+// memberFields are a Member, of members m and their person p.
+const memberFields = `m.user_id AS id, coalesce(p.username, '') AS username, coalesce(p.email, '') AS email,
+		coalesce(p.first_name, '') AS first_name, coalesce(p.last_name, '') AS last_name, p.avatar_upload_id, m.role, m.joined_at`
+
 const memberColumns = `
-	SELECT m.user_id AS id, coalesce(p.username, '') AS username, coalesce(p.email, '') AS email,
-		coalesce(p.first_name, '') AS first_name, coalesce(p.last_name, '') AS last_name, p.avatar_upload_id, m.role, m.joined_at
+	SELECT ` + memberFields + `
 	FROM members m LEFT JOIN people p ON p.user_id = m.user_id`
 
 const usersSQL = memberColumns + `

@@ -13,17 +13,21 @@ import (
 	"hearth.internal/pkg/pg"
 )
 
-// residenceColumns are a Residence as the member m sees it.
-const residenceColumns = `
-	SELECT r.id, r.name, r.residence_type_id, p.user_id IS NOT NULL AS is_primary, m.role, o.user_id AS owner_id,
+// residenceFields are a Residence as the member m sees it, of residenceTables.
+const residenceFields = `r.id, r.name, r.residence_type_id, p.user_id IS NOT NULL AS is_primary, m.role, o.user_id AS owner_id,
 		(SELECT count(*) FROM members c WHERE c.residence_id = r.id) AS member_count,
 		r.currency, r.timezone, r.street_address, r.apartment_unit, r.city, r.state_province, r.postal_code, r.country,
 		r.bedrooms, r.bathrooms, r.square_footage, r.lot_size, r.year_built, r.description, r.purchase_date, r.purchase_price,
-		r.version, r.created_at, r.updated_at, m.joined_at
-	FROM members m
+		r.version, r.created_at, r.updated_at, m.joined_at`
+
+const residenceTables = `members m
 	JOIN residences r ON r.id = m.residence_id
 	JOIN members o ON o.residence_id = r.id AND o.role = 'owner'
 	LEFT JOIN primary_homes p ON p.user_id = m.user_id AND p.residence_id = m.residence_id`
+
+const residenceColumns = `
+	SELECT ` + residenceFields + `
+	FROM ` + residenceTables
 
 const residenceSQL = residenceColumns + ` WHERE m.residence_id = @residence::uuid AND m.user_id = @actor::uuid`
 

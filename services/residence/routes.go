@@ -40,5 +40,6 @@ func (s *Service) routes() {
 	httpx.Get(s.HTTP, "/internal/users/{id}/homes", identity.Internal, s.getHomes, "What a person sees")
 	httpx.Get(s.HTTP, "/internal/residences/{id}", identity.Internal, s.getPlace, "A residence's name and address")
 	httpx.Get(s.HTTP, "/internal/residences/{id}/members", identity.Internal, s.getMembers, "Who sees a residence")
+	httpx.Post(s.HTTP, "/internal/sync", identity.User, s.postSync, "What changed for a person since a cursor")
 	httpx.Get(s.HTTP, "/internal/lookups", identity.Internal, s.getLookups, "The service's lookup tables")
 }

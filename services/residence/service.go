@@ -9,6 +9,7 @@ import (
 	"hearth.internal/pkg/access"
 	"hearth.internal/pkg/boot"
 	"hearth.internal/pkg/config"
+	"hearth.internal/pkg/delta"
 	"hearth.internal/pkg/internalapi"
 )
 
@@ -51,5 +52,8 @@ func New(cfg Config) boot.Service {
 
 // hot are the statements of the requests that the apps make all the time.
 func hot() []string {
-	return []string{homesSQL, residenceSQL, listSQL, summarySQL, usersSQL, lockHomeSQL, updateSQL()}
+	return []string{
+		homesSQL, residenceSQL, listSQL, summarySQL, usersSQL, lockHomeSQL, updateSQL(),
+		syncResidencesSQL, syncMembersSQL, delta.TombstonesSQL,
+	}
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"hearth.internal/pkg/boot"
+	"hearth.internal/pkg/delta"
 	"hearth.internal/pkg/pg"
 )
 
@@ -17,10 +18,10 @@ const (
 	keepCodes = 30 * 24 * time.Hour
 )
 
-// sweep removes share codes that are over and of no use any more. Nothing depends on it: whoever reads looks at the time
-// as well.
+// sweep removes share codes that are over and of no use any more, and tombstones that no cursor needs. Nothing depends on
+// it: whoever reads looks at the time as well.
 func sweep(ctx context.Context, d *boot.Deps) error {
-	d.Every(ctx, sweepEvery, "old share codes stay until the next sweep", func(ctx context.Context) error {
+	d.Every(ctx, sweepEvery, "old share codes and tombstones stay until the next sweep", func(ctx context.Context) error {
 		err := pg.Sweep(ctx, d.DB, `
 			DELETE FROM share_codes WHERE id IN (
 				SELECT id FROM share_codes WHERE expires_at < @since::timestamptz LIMIT @batch FOR UPDATE SKIP LOCKED)`,
@@ -28,7 +29,7 @@ func sweep(ctx context.Context, d *boot.Deps) error {
 		if err != nil {
 			return fmt.Errorf("sweep share codes: %w", err)
 		}
-		return nil
+		return delta.Sweep(ctx, d.DB, d.Clock.Now(), "residences", "members")
 	})
 	return nil
 }

@@ -243,8 +243,11 @@ func deleteContractor(ctx context.Context, q pg.Querier, actor identity.Actor, i
 // lockFavoriteSQL lets one toggle of a person's at a time through: two that both found none would both add it.
 const lockFavoriteSQL = `SELECT pg_advisory_xact_lock(hashtextextended(@actor::uuid::text || @id::uuid::text, 2))`
 
+// The contractor is locked before the favourite is touched, as who deletes one does, and marked as changed without a new
+// version: the sync sends it again.
 var toggleFavoriteSQL = `
-WITH target AS (SELECT c.*, '{}'::uuid[] AS affected FROM contractors c WHERE c.id = @id::uuid AND ` + seen + `),
+WITH target AS (SELECT c.*, '{}'::uuid[] AS affected FROM contractors c WHERE c.id = @id::uuid AND ` + seen + ` FOR NO KEY UPDATE),
+touched AS (UPDATE contractors c SET sync_xid = c.sync_xid FROM target WHERE c.id = target.id),
 removed AS (DELETE FROM contractor_favorites v USING target WHERE v.user_id = @actor::uuid AND v.contractor_id = target.id RETURNING v.contractor_id),
 added AS (
 	INSERT INTO contractor_favorites (user_id, contractor_id)

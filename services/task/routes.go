@@ -82,5 +82,6 @@ func (s *Service) routes() {
 
 	httpx.Post(s.HTTP, "/internal/reports", identity.Internal, s.postInternalReport, "A report as a person may have it", httpx.Produces(pdf))
 	httpx.Post(s.HTTP, "/internal/task-counts", identity.Internal, s.postCounts, "Tasks of residences in numbers")
+	httpx.Post(s.HTTP, "/internal/sync", identity.User, s.postSync, "What changed for a person since a cursor")
 	httpx.Get(s.HTTP, "/internal/lookups", identity.Internal, s.getLookups, "The lookup tables")
 }

@@ -3,11 +3,13 @@ package task
 import (
 	"context"
 	"io"
+	"sync"
 
 	"github.com/google/uuid"
 
 	"hearth.internal/pkg/boot"
 	"hearth.internal/pkg/config"
+	"hearth.internal/pkg/delta"
 	"hearth.internal/pkg/events"
 )
 
@@ -33,8 +35,9 @@ func New(Config) boot.Service {
 			boardSQL, filteredBoardSQL, taskSQL, insertTasksSQL, changeTaskSQL, moveTaskSQL, deleteTaskSQL,
 			seriesSQL, completeSQL, skipSQL, tickSQL, restateSQL, feedByKeySQL, calendarSQL, completionsSQL, completionSQL, countsSQL, contractorsSQL, contractorSQL,
 			residenceHistorySQL, costsSQL,
+			syncTasksSQL, syncCompletionsSQL, syncContractorsSQL, delta.TombstonesSQL,
 		},
-		Background: eraseLate,
+		Background: background,
 		Register: func(d *boot.Deps) error {
 			s := &Service{Deps: d, reports: make(chan struct{}, reportsAtOnce)}
 			s.routes()
@@ -42,4 +45,13 @@ func New(Config) boot.Service {
 			return nil
 		},
 	}
+}
+
+// background erases what came late, and forgets old tombstones.
+func background(ctx context.Context, d *boot.Deps) error {
+	var all sync.WaitGroup
+	all.Go(func() { _ = eraseLate(ctx, d) }) // logs its failures itself, as both do
+	all.Go(func() { sweepTombstones(ctx, d) })
+	all.Wait()
+	return nil
 }
