@@ -20,7 +20,9 @@ type syncedTask struct {
 	delta.Placed
 }
 
+// syncedCompletion is a Completion and where: who loses a residence must know which to drop.
 type syncedCompletion struct {
+	ResidenceID uuid.UUID `json:"residence_id"`
 	Completion
 	delta.Placed
 }

@@ -21,7 +21,7 @@ SELECT ` + taskColumns + `, t.sync_xid, t.residence_id AS sync_scope, t.id AS sy
 ORDER BY t.sync_xid, t.residence_id, t.id`
 
 	syncCompletionsSQL = `
-SELECT ` + completionColumns + `, c.sync_xid, c.residence_id AS sync_scope, c.id AS sync_id FROM (
+SELECT c.residence_id, ` + completionColumns + `, c.sync_xid, c.residence_id AS sync_scope, c.id AS sync_id FROM (
 	SELECT changed.* FROM ` + delta.Scopes + ` CROSS JOIN LATERAL (
 		SELECT c.* FROM completions c WHERE c.residence_id = scope.id AND (c.sync_xid, c.id) > (scope.xid, scope.after)
 		ORDER BY c.sync_xid, c.id LIMIT @rows::int) changed
