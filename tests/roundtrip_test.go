@@ -108,6 +108,13 @@ func TestRoundTripBudget(t *testing.T) {
 		}
 	})
 
+	t.Run("sync", func(t *testing.T) {
+		// Every part asks who sees what, and reads its page, at the same time as the others.
+		within(t, "GET /api/sync/, first page, cold", 2, ask(true, 200, "GET", "/api/sync/", nothing))
+		cursor := ada.want(200, "GET", "/api/sync/", nil).text("next_cursor")
+		within(t, "GET /api/sync/, warm", 1, ask(false, 200, "GET", syncPath(cursor, 200), nothing))
+	})
+
 	t.Run("changes", func(t *testing.T) {
 		task := ada.task(house, "Sweep", nil)
 		contractor := ada.want(201, "POST", "/api/contractors/", map[string]any{"name": "Rosa", "residence_id": house}).text("id")

@@ -466,3 +466,37 @@ func TestSyncSeesOneselfBehindALateTransaction(t *testing.T) {
 		t.Error("still there")
 	}
 }
+
+// TestSyncRowFollowsItsTombstone: a task moves, and a transaction that began before the move writes it last. Its mark must
+// not fall behind the tombstone's, which may come a walk later: the horizon is between the two.
+func TestSyncRowFollowsItsTombstone(t *testing.T) {
+	w := start(t)
+	ada := w.join(t, "Ada")
+	from, to := ada.home("From"), ada.home("To")
+	task := ada.task(from, "Sweep", nil)
+	f := ada.phone()
+	f.sync(10)
+	first, between := w.database(t, "task"), w.database(t, "task")
+	for _, conn := range []*pgx.Conn{first, between} {
+		for _, sql := range []string{`BEGIN`, `SELECT pg_current_xact_id()`} {
+			if _, err := conn.Exec(t.Context(), sql); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	ada.want(200, "PATCH", "/api/tasks/"+task+"/", thing{"residence_id": to})
+	if _, err := first.Exec(t.Context(), `UPDATE tasks SET title = 'Mop', version = version + 1 WHERE id = '`+task+`'`); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := first.Exec(t.Context(), `COMMIT`); err != nil {
+		t.Fatal(err)
+	}
+	f.sync(10)
+	if _, err := between.Exec(t.Context(), `COMMIT`); err != nil {
+		t.Fatal(err)
+	}
+	f.sync(10)
+	if got := f.copy["tasks"][task]; got == nil || got["title"] != "Mop" || got["residence_id"] != to {
+		t.Errorf("the copy has %v", got)
+	}
+}

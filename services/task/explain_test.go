@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"hearth.internal/pkg/delta"
 	"hearth.internal/pkg/testkit"
 )
 
@@ -30,6 +31,8 @@ SELECT gen_random_uuid(), id, date '2026-02-01' + k, created_by_id, now() FROM t
 INSERT INTO contractor_favorites (user_id, contractor_id)
 SELECT created_by_id, id FROM contractors WHERE name IN ('c1', 'c2', 'c3', 'c4');
 INSERT INTO contractors (id, created_by_id, name, created_at, updated_at) SELECT gen_random_uuid(), md5('person' || r)::uuid, 'p', now(), now() FROM generate_series(1, 500) r;
+INSERT INTO tombstones (scope, kind, id, sync_xid)
+SELECT md5('home' || r)::uuid, 'task', gen_random_uuid(), (n * 10)::text::xid8 FROM generate_series(1, 500) r, generate_series(1, 40) n;
 ANALYZE`
 
 func TestHotStatementsScanNoTable(t *testing.T) {
@@ -69,6 +72,7 @@ func TestHotStatementsScanNoTable(t *testing.T) {
 		"currencies": []string{"EUR", "USD"}, "task_name": "x", "task_payload": "{}", "task_trace": "", "entry": 1,
 		"owners": []uuid.UUID{person}, "most": []int{10}, "owned": homes, "owned_by": []uuid.UUID{person, person},
 		"zones": []string{"Europe/Berlin", "UTC"}, "zone": "Europe/Berlin", "start": "2016-01-01T00:00:00Z", "end": "2030-01-01T00:00:00Z",
+		"scopes": homes, "from": []string{"0", "700"}, "after": []uuid.UUID{uuid.Nil, uuid.Nil}, "rows": 201,
 	}
 	insert := map[string]any{"id": uuid.New(), "event_id": uuid.New(), "residence_id": homes[0], "title": "x", "reschedule_from": "due_date",
 		"created_by_id": person, "created_at": "2026-03-10T12:00:00Z", "updated_at": "2026-03-10T12:00:00Z"}
@@ -85,6 +89,7 @@ func TestHotStatementsScanNoTable(t *testing.T) {
 		"limited insert": limitedInsertTasksSQL, "limited change": limitedChangeTaskSQL, "tasks of an owner": usedTasksSQL,
 		"limited contractor": limitedInsertContractorSQL, "limited change of a contractor": limitedChangeContractorSQL, "contractors of an owner": usedContractorsSQL,
 		"report tasks": reportTasksSQL, "report completions": reportCompletionsSQL, "report person": reportPersonSQL, "report request": requestReportSQL,
+		"sync tasks": syncTasksSQL, "sync completions": syncCompletionsSQL, "sync list of contractors": syncContractorsSQL, "sync tombstones": delta.TombstonesSQL,
 		"erase tasks": eraseTasksSQL, "erase contractors": eraseContractorsSQL,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -105,7 +110,7 @@ func TestHotStatementsScanNoTable(t *testing.T) {
 			}
 			for _, table := range scanned(t, db, statement, with) {
 				switch table {
-				case "people", "tasks", "completions", "contractors", "contractor_favorites", "task_skips":
+				case "people", "tasks", "completions", "contractors", "contractor_favorites", "task_skips", "tombstones":
 					t.Errorf("scans %s", table)
 				}
 			}

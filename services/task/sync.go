@@ -27,10 +27,15 @@ type syncedCompletion struct {
 	delta.Placed
 }
 
-// syncedContractor is a Contractor without the count that tasks decide: the client has the tasks.
+// syncedContractor is a Contractor without the figures that tasks and completions decide: the client has those.
 type syncedContractor struct {
 	Contractor
-	TaskCount *int `json:"task_count,omitempty" db:"-"`
+	TaskCount       *int `json:"task_count,omitempty" db:"-"`
+	AverageRating   *int `json:"average_rating,omitempty" db:"-"`
+	RatingCount     *int `json:"rating_count,omitempty" db:"-"`
+	CompletionCount *int `json:"completion_count,omitempty" db:"-"`
+	LastWorkedAt    *int `json:"last_worked_at,omitempty" db:"-"`
+	TotalPaid       *int `json:"total_paid,omitempty" db:"-"`
 	delta.Placed
 }
 
