@@ -62,9 +62,10 @@ func readSyncCursor(text string, user uuid.UUID) (syncCursor, error) {
 	if err != nil || len(text) > maxSyncCursor {
 		return syncCursor{}, refused
 	}
-	raw, err := io.ReadAll(io.LimitReader(flate.NewReader(bytes.NewReader(packed)), maxSyncState))
+	left := bytes.NewReader(packed)
+	raw, err := io.ReadAll(io.LimitReader(flate.NewReader(left), maxSyncState))
 	var c syncCursor
-	if err != nil || json.Unmarshal(raw, &c) != nil || c.User != user {
+	if err != nil || left.Len() > 0 || json.Unmarshal(raw, &c) != nil || c.User != user {
 		return syncCursor{}, refused
 	}
 	if c.Version != syncVersion {

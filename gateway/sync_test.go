@@ -121,6 +121,11 @@ func TestSyncCursorsAreOnesOwn(t *testing.T) {
 	if _, err := readSyncCursor(text, other); err == nil {
 		t.Error("another person's cursor is taken")
 	}
+	for _, more := range []string{"A", "AA", "AAA", "AAAA"} {
+		if _, err := readSyncCursor(text+more, me); err == nil {
+			t.Errorf("a cursor with %s behind it is taken", more)
+		}
+	}
 	c.Version++
 	newer, err := c.String()
 	if err != nil {
