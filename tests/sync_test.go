@@ -16,9 +16,10 @@ import (
 	"hearth.internal/pkg/testkit"
 )
 
-func (w *world) database(t *testing.T, service string) *pgx.Conn {
+// connect opens the tasks' database.
+func (w *world) connect(t *testing.T) *pgx.Conn {
 	t.Helper()
-	address, err := w.Database(service)
+	address, err := w.Database("task")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +84,7 @@ func (w *world) quiet(t *testing.T) bool {
 // in small pages. In the end every phone's copy is what its person sees.
 func TestSyncMissesNothing(t *testing.T) {
 	w := start(t)
-	tasks := w.database(t, "task")
+	tasks := w.connect(t)
 	people := []*person{w.join(t, "Ada"), w.join(t, "Ben"), w.join(t, "Cem")}
 	var homes []string
 	for i, p := range people {
@@ -126,13 +127,13 @@ func TestSyncMissesNothing(t *testing.T) {
 			m := &mutator{person: p, others: people, homes: homes, own: homes[i], failed: &failed, applied: &applied}
 			writers.Go(func() {
 				for range 60 {
-					m.change(t)
+					m.change()
 				}
 			})
 		}
 	}
-	late := w.database(t, "task")
-	early := w.database(t, "task")
+	late := w.connect(t)
+	early := w.connect(t)
 	writers.Go(func() { writeLate(t, late, early, &pages) })
 	writers.Wait()
 	close(done)
@@ -232,7 +233,7 @@ func (m *mutator) aTask() string {
 	return ids[rand.IntN(len(ids))]
 }
 
-func (m *mutator) change(t *testing.T) {
+func (m *mutator) change() {
 	home := m.homes[rand.IntN(len(m.homes))]
 	other := m.others[rand.IntN(len(m.others))]
 	text := fmt.Sprint("text ", rand.IntN(1000))
@@ -310,7 +311,7 @@ func (m *mutator) residence(home string, other *person, text string) {
 // TestSyncTellsWhatIsGone: each way in which something can leave a person's sight, one after the other.
 func TestSyncTellsWhatIsGone(t *testing.T) {
 	w := start(t)
-	conn := w.database(t, "task")
+	conn := w.connect(t)
 	ada, ben := w.join(t, "Ada"), w.join(t, "Ben")
 	shared, private := ada.home("Shared"), ada.home("Private")
 	ada.invite(ben, shared)
@@ -443,7 +444,7 @@ func TestSyncWithoutAPartAnswersNothing(t *testing.T) {
 // they have just done.
 func TestSyncSeesOneselfBehindALateTransaction(t *testing.T) {
 	w := start(t)
-	conn := w.database(t, "task")
+	conn := w.connect(t)
 	ada := w.join(t, "Ada")
 	home := ada.home("Maple Street")
 	f := ada.phone()
@@ -476,7 +477,7 @@ func TestSyncRowFollowsItsTombstone(t *testing.T) {
 	task := ada.task(from, "Sweep", nil)
 	f := ada.phone()
 	f.sync(10)
-	first, between := w.database(t, "task"), w.database(t, "task")
+	first, between := w.connect(t), w.connect(t)
 	for _, conn := range []*pgx.Conn{first, between} {
 		for _, sql := range []string{`BEGIN`, `SELECT pg_current_xact_id()`} {
 			if _, err := conn.Exec(t.Context(), sql); err != nil {

@@ -60,11 +60,10 @@ func (s *Service) eraseResidence(ctx context.Context, tx pgx.Tx, e events.Receiv
 }
 
 // eraseLate removes what was added to a residence while it was being erased.
-func eraseLate(ctx context.Context, d *boot.Deps) error {
+func eraseLate(ctx context.Context, d *boot.Deps) {
 	d.Every(ctx, goneEvery, "what came too late for a deleted residence stays until the next look", func(ctx context.Context) error {
 		return eraseLateOnce(ctx, d)
 	})
-	return nil
 }
 
 func eraseLateOnce(ctx context.Context, d *boot.Deps) error {

@@ -50,7 +50,7 @@ func New(Config) boot.Service {
 // background erases what came late, and forgets old tombstones.
 func background(ctx context.Context, d *boot.Deps) error {
 	var all sync.WaitGroup
-	all.Go(func() { _ = eraseLate(ctx, d) }) // logs its failures itself, as both do
+	all.Go(func() { eraseLate(ctx, d) })
 	all.Go(func() { sweepTombstones(ctx, d) })
 	all.Wait()
 	return nil
