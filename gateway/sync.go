@@ -32,7 +32,7 @@ func syncParts() []syncPart {
 		{residence, []syncKind{{"residences", "GET /api/residences/{id}/ answers it, without member_count"},
 			{"members", "GET /api/residences/{id}/users/ lists it, with residence_id"}}, []string{"members"}},
 		{task, []syncKind{{"tasks", "GET /api/tasks/{id}/ answers it"}, {"completions", "GET /api/task-completions/{id}/ answers it, with residence_id"},
-			{"contractors", "GET /api/contractors/{id}/ answers it, without task_count"}}, []string{"task_ids", "completion_ids", "contractor_ids"}},
+			{"contractors", "GET /api/contractors/{id}/ answers it, without the figures of its work"}}, []string{"task_ids", "completion_ids", "contractor_ids"}},
 	}
 }
 

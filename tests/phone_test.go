@@ -207,7 +207,11 @@ func (f *phone) differences(truth map[string]map[string]thing) (out []string) {
 
 func comparable(row thing) string {
 	row = maps.Clone(row)
-	for _, name := range []string{"assigned_to_name", "completed_by_name", "member_count", "task_count"} {
+	left := []string{"assigned_to_name", "completed_by_name", "contractor_name", "member_count"}
+	if _, contractor := row["specialty_ids"]; contractor {
+		left = append(left, "task_count", "average_rating", "rating_count", "completion_count", "last_worked_at", "total_paid")
+	}
+	for _, name := range left {
 		delete(row, name)
 	}
 	raw, _ := json.Marshal(row) // it was JSON before

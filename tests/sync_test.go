@@ -50,6 +50,7 @@ func (w *world) agrees(t *testing.T, f *phone, tasks *pgx.Conn, limit int) {
 	var differences []string
 	for range 4 {
 		testkit.Eventually(t, "the services have told each other everything", func() bool { return w.quiet(t) })
+		testkit.AwaitHorizon(t, tasks)
 		f.sync(limit)
 		if differences = f.differences(f.truth(w.tasks(t, tasks))); len(differences) == 0 {
 			return
@@ -403,6 +404,7 @@ func TestSyncCursors(t *testing.T) {
 	ada, ben := w.join(t, "Ada"), w.join(t, "Ben")
 	ada.task(ada.home("Maple Street"), "Sweep", nil)
 	f := ada.phone()
+	testkit.AwaitHorizon(t, w.connect(t))
 	f.sync(200)
 	refused := func(p *person, status int, code, path string) {
 		t.Helper()

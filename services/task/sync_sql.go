@@ -10,6 +10,10 @@ import (
 	"hearth.internal/pkg/pg"
 )
 
+// noFigures stand for what a contractor's tasks and completions decide, which is not sent.
+const noFigures = `0::bigint AS task_count, NULL::float8 AS average_rating, 0 AS rating_count, 0 AS completion_count,
+	NULL::timestamptz AS last_worked_at, '[]'::jsonb AS total_paid`
+
 // Of each scope the oldest changes come from the index, and the oldest of those are the page.
 const (
 	syncTasksSQL = `
@@ -30,7 +34,7 @@ ORDER BY c.sync_xid, c.residence_id, c.id`
 
 	// A personal contractor is in the scope of its creator.
 	syncContractorsSQL = `
-SELECT ` + plainContractorColumns + `, ` + favorite + ` AS is_favorite, 0::bigint AS task_count, c.sync_xid, c.scope AS sync_scope, c.id AS sync_id FROM (
+SELECT ` + plainContractorColumns + `, ` + favorite + ` AS is_favorite, ` + noFigures + `, c.sync_xid, c.scope AS sync_scope, c.id AS sync_id FROM (
 	SELECT changed.* FROM ` + delta.Scopes + ` CROSS JOIN LATERAL (
 		SELECT c.*, scope.id AS scope FROM contractors c
 		WHERE coalesce(c.residence_id, c.created_by_id) = scope.id AND (c.sync_xid, c.id) > (scope.xid, scope.after)

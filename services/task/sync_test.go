@@ -41,6 +41,7 @@ func TestSyncWalksInPagesOfOneRoundTrip(t *testing.T) {
 				want[h.add(t, h.owner, nil).ID] = true
 			}
 			h.member.Want(200, "GET", "/api/tasks/", nil) // who sees what is known
+			testkit.AwaitHorizon(t, h.DB)
 			var state internalapi.SyncState
 			pages := 0
 			for more := true; more; pages++ {
@@ -185,6 +186,7 @@ func TestMarksOfAnotherClusterAreMadeAnew(t *testing.T) {
 	if n := count(t, h, `SELECT count(*) FROM tasks WHERE sync_xid >= '900000000000'`); n != 0 {
 		t.Errorf("%d rows have the mark of another cluster", n)
 	}
+	testkit.AwaitHorizon(t, h.DB)
 	page := askSync(t, h.owner, internalapi.SyncState{}, 1)
 	if next := askSync(t, h.owner, page.State, 1); !has(append(page.Rows.Tasks, next.Rows.Tasks...), second.ID) || !has(append(page.Rows.Tasks, next.Rows.Tasks...), first.ID) {
 		raw, _ := json.Marshal(page)
