@@ -18,6 +18,8 @@ import (
 	"hearth.internal/pkg/apperr"
 	"hearth.internal/pkg/day"
 	"hearth.internal/pkg/identity"
+	"hearth.internal/pkg/internalapi"
+	"hearth.internal/pkg/roundtrip"
 )
 
 // How far ahead a calendar looks, and how often one task may stand in it: a daily one for two months.
@@ -104,13 +106,16 @@ func (s *Service) ViewCalendar(ctx context.Context, key string) (CalendarView, e
 // MakeCalendar is the view as iCalendar (RFC 5545): an all-day event for each day on which a task is due.
 func (s *Service) MakeCalendar(ctx context.Context, v CalendarView) ([]byte, error) {
 	var rows []seriesRow
-	if len(v.homes) > 0 {
-		var err error
-		if rows, err = readCalendar(ctx, s.DB, v.feed, access.IDs(v.homes)); err != nil {
-			return nil, err
+	var lookups internalapi.TaskLookups
+	err := roundtrip.Together(ctx, func(ctx context.Context) (err error) {
+		if len(v.homes) > 0 {
+			rows, err = readCalendar(ctx, s.DB, v.feed, access.IDs(v.homes))
 		}
-	}
-	lookups, _, err := s.Lookups(ctx)
+		return err
+	}, func(ctx context.Context) (err error) {
+		lookups, _, err = s.Lookups(ctx)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
