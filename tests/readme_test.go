@@ -45,7 +45,8 @@ func TestReadmeTour(t *testing.T) {
 	for _, want := range []string{
 		`"username":"kim"`, `"name":"Birch Lane 3"`, `"role":"member"`, `"member_count":2`, `"currency":"EUR"`,
 		`Server-Timing: db;desc="1"`, `"name":"overdue","title":"Overdue","color":"#DC2626","icon":"warning","count":1`,
-		"gateway  POST /api/tasks/{id}/quick-complete/", "task  publish task.completed", "notification  consume task.completed",
+		`"reason":"The new filter is still good"`, `"title":"Test the smoke alarms"`, "SUMMARY:Test the smoke alarms", "application/pdf, ",
+		`"title":"Replace the furnace filter"`, "gateway  POST /api/tasks/{id}/quick-complete/", "task  publish task.completed", "notification  consume task.completed",
 	} {
 		if !strings.Contains(string(out), want) {
 			t.Errorf("the tour does not show %s", want)
@@ -53,6 +54,9 @@ func TestReadmeTour(t *testing.T) {
 	}
 	if next := regexp.MustCompile(`(?m)^20\d\d-\d\d-(28|29|30|31)$`); !next.Match(out) {
 		t.Error("the tour does not show a next date at the end of a month")
+	}
+	if saturdays := regexp.MustCompile(`\{"dates":\[("20\d\d-(0[4-9]|10)-0[1-7]",?){8}\]\}`); !saturdays.Match(out) {
+		t.Error("the tour does not show eight dates in season")
 	}
 	if t.Failed() {
 		t.Logf("%s", out)

@@ -21,8 +21,8 @@ func (s *Store) Handler() http.Handler {
 // A client may ask for a trace at once, but spans come in batches, a second apart from each part: the page waits until
 // nothing new has come for a while, and not for ever.
 const (
-	arrival = 5 * time.Second
-	quiet   = 1500 * time.Millisecond
+	arrival = 10 * time.Second
+	quiet   = 2 * time.Second
 )
 
 func (s *Store) show(w http.ResponseWriter, r *http.Request) {
@@ -44,7 +44,8 @@ func (s *Store) show(w http.ResponseWriter, r *http.Request) {
 	render(w, tracePage, t)
 }
 
-// whole reports whether the trace has its root and no span waits for its parent, as far as can be told.
+// whole reports whether the trace has its root, no span waits for its parent, and what was put into a queue was taken out
+// of it, as far as can be told.
 func whole(t Trace) bool {
 	known := map[string]bool{"": true}
 	rooted := false
@@ -52,8 +53,16 @@ func whole(t Trace) bool {
 		known[span.ID] = true
 		rooted = rooted || span.Parent == ""
 	}
+	queued, consumed := map[string]bool{}, map[string]bool{}
 	for _, span := range t.Spans {
 		if !known[span.Parent] {
+			return false
+		}
+		queued[span.Parent] = queued[span.Parent] || !strings.HasPrefix(span.Name, "consume ")
+		consumed[span.Parent] = consumed[span.Parent] || strings.HasPrefix(span.Name, "consume ")
+	}
+	for _, span := range t.Spans {
+		if strings.HasPrefix(span.Name, "publish ") && queued[span.ID] && !consumed[span.ID] {
 			return false
 		}
 	}
