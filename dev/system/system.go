@@ -19,6 +19,7 @@ import (
 	"hearth.internal/pkg/boot"
 	"hearth.internal/pkg/clock"
 	"hearth.internal/pkg/config"
+	"hearth.internal/pkg/stores"
 )
 
 // GatewayName is the gateway's name among the parts.
@@ -109,7 +110,7 @@ func (s *System) place(databases map[string]string) error {
 	s.parts = services()
 	addresses := map[string]string{}
 	for i := range s.parts {
-		listener, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
+		listener, err := stores.Listen()
 		if err != nil {
 			return fmt.Errorf("no free port: %w", err)
 		}
@@ -119,7 +120,7 @@ func (s *System) place(databases map[string]string) error {
 	}
 	gatewayPart := part{name: GatewayName, listener: s.options.Listener}
 	if gatewayPart.listener == nil {
-		listener, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
+		listener, err := stores.Listen()
 		if err != nil {
 			return fmt.Errorf("no free port: %w", err)
 		}

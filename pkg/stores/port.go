@@ -29,6 +29,17 @@ func freePort() (int, error) {
 	return 0, errNoPort
 }
 
+// Listen listens on a free port of that range, for what is to be found at its address again after it was stopped.
+func Listen() (net.Listener, error) {
+	for range 200 {
+		listener, err := net.Listen("tcp", address(firstPort+rand.IntN(lastPort-firstPort+1)))
+		if err == nil {
+			return listener, nil
+		}
+	}
+	return nil, errNoPort
+}
+
 func portFree(port int) bool {
 	listener, err := net.Listen("tcp", address(port))
 	if err != nil {
