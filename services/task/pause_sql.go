@@ -31,7 +31,7 @@ WITH locked AS (SELECT t.id FROM tasks t WHERE t.id = ANY(@ids::uuid[]) ORDER BY
 changed AS (
 	UPDATE tasks t SET paused_from = r.paused_from, paused_until = r.paused_until, next_due_date = r.next, is_done = r.over,
 		version = t.version + 1, updated_at = @now::timestamptz
-	FROM unnest(@ids::uuid[], @seens::int[], @paused_from::date[], @paused_until::date[], @nexts::date[], @overs::boolean[])
+	FROM unnest(@ids::uuid[], @seens::int[], @paused_from::text[]::date[], @paused_until::text[]::date[], @nexts::text[]::date[], @overs::boolean[])
 		AS r(id, seen, paused_from, paused_until, next, over) JOIN locked ON locked.id = r.id
 	WHERE t.id = r.id AND t.version = r.seen RETURNING t.*),
 event AS (
@@ -45,11 +45,19 @@ func restate(ctx context.Context, q pg.Querier, actor identity.Actor, rows []sta
 		return nil, nil
 	}
 	ids, seen, over := make([]uuid.UUID, len(rows)), make([]int, len(rows)), make([]bool, len(rows))
-	from, until, next := make([]*day.Day, len(rows)), make([]*day.Day, len(rows)), make([]*day.Day, len(rows))
+	from, until, next := make([]*string, len(rows)), make([]*string, len(rows)), make([]*string, len(rows))
 	for i, r := range rows {
-		ids[i], seen[i], over[i], from[i], until[i], next[i] = r.id, r.seen, r.over, r.pausedFrom, r.pausedUntil, r.next
+		ids[i], seen[i], over[i], from[i], until[i], next[i] = r.id, r.seen, r.over, dayText(r.pausedFrom), dayText(r.pausedUntil), dayText(r.next)
 	}
 	return pg.All[Task](ctx, q, restateSQL, events.TaskChanged.Args(ctx, events.TaskRef{ActorID: actor.UserID}, pgx.NamedArgs{
 		"ids": ids, "seens": seen, "paused_from": from, "paused_until": until, "nexts": next, "overs": over, "now": now,
 	}))
+}
+
+// dayText is a day in an array: without prepared statements nobody knows how to write an array of days.
+func dayText(d *day.Day) *string {
+	if d == nil {
+		return nil
+	}
+	return new(d.String())
 }
