@@ -89,6 +89,50 @@ func (h *household) tasks(house, cabin, plumber string) {
 	h.add(h.partner, "/api/task-completions/", "completion-dock", map[string]any{"task_id": dock, "notes": "Two screws replaced."})
 	h.task("task-chimney", cabin, "Have the chimney swept", "annual", 20, nil)
 	h.task("task-pipes", cabin, "Winterize the pipes", "annual", 5, nil)
+	h.chores(house)
+	h.past(house, plumber)
+}
+
+// chores take turns, have a list of what belongs to them, or are for the summer alone.
+func (h *household) chores(house string) {
+	h.task("task-recycling", house, "Take out the recycling", "week", 2, map[string]any{
+		"rotation": "round_robin", "rotation_member_ids": []string{h.me(h.owner), h.me(h.partner)},
+	})
+	h.task("task-kitchen", house, "Deep-clean the kitchen", "month", 12, map[string]any{
+		"checklist": []map[string]any{{"title": "Range hood filter"}, {"title": "Oven"}, {"title": "Behind the refrigerator"}, {"title": "Drain"}},
+	})
+	h.add(h.owner, "/api/tasks/", "task-lawn", map[string]any{
+		"residence_id": house, "title": "Mow the lawn", "category_id": h.named("task_categories", "lawn"),
+		"rrule": "FREQ=WEEKLY;INTERVAL=2;BYDAY=SA", "season_start": "04-01", "season_end": "10-31",
+	})
+}
+
+// past is what was done in the last two years: something for the history, the costs and the reports to show.
+func (h *household) past(house, plumber string) {
+	filter := h.task("task-water", house, "Replace the drinking water filter", "quarter", -365, map[string]any{"category_id": h.named("task_categories", "plumb")})
+	for i, cost := range []string{"24.90", "24.90", "26.50", "26.50"} {
+		h.done([]*client{h.owner, h.partner}[i%2], fmt.Sprint("completion-water-", i), filter, -364+91*i, map[string]any{"actual_cost": cost})
+	}
+	furnace := h.task("task-furnace", house, "Have the furnace serviced", "annual", -730, map[string]any{"category_id": h.named("task_categories", "hvac"), "reschedule_from": "completion"})
+	h.done(h.owner, "completion-furnace-0", furnace, -728, map[string]any{"actual_cost": "149.00"})
+	h.done(h.owner, "completion-furnace-1", furnace, -350, map[string]any{"actual_cost": "159.00", "notes": "Burner cleaned, filter and belt replaced."})
+	drain := h.task("task-drain", house, "Clear the main drain", "once", -200, map[string]any{"category_id": h.named("task_categories", "plumb"), "contractor_id": plumber})
+	h.done(h.partner, "completion-drain", drain, -199, map[string]any{"actual_cost": "340.00", "contractor_id": plumber, "rating": 4, "notes": "Roots of the maple, 12 m from the house."})
+}
+
+func (h *household) done(by *client, key, task string, days int, more map[string]any) {
+	body := map[string]any{"task_id": task, "completed_at": h.now.AddDate(0, 0, days).UTC().Format(time.RFC3339)}
+	for k, v := range more {
+		body[k] = v
+	}
+	h.add(by, "/api/task-completions/", key, body)
+}
+
+// me is the person's id.
+func (h *household) me(c *client) string {
+	var person struct{ ID string }
+	h.read(c, "/api/auth/me/", &person)
+	return person.ID
 }
 
 // lookups reads the tables whose ids the household refers to.
