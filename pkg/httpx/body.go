@@ -40,6 +40,9 @@ func unmarshal(data []byte, v any) error {
 	}
 	var members map[string]json.RawMessage
 	if json.Unmarshal(data, &members) != nil {
+		if _, fault := errors.AsType[*json.UnmarshalTypeError](err); fault {
+			return misfit{"body", plain(err)}
+		}
 		return err
 	}
 	for _, name := range slices.Sorted(maps.Keys(members)) {

@@ -87,12 +87,32 @@ func fromHuma(status int, detail string, errs []error) refusal {
 				e.Fields = append(e.Fields, apperr.Field{Location: m.location, Message: m.message})
 				continue
 			}
-			e.Fields = append(e.Fields, apperr.Field{Location: f.Location, Message: f.Message, Value: showable(f)})
+			e.Fields = append(e.Fields, fieldOf(f))
 		} else if err != nil {
 			e.Fields = append(e.Fields, apperr.Field{Location: "body", Message: err.Error()})
 		}
 	}
 	return refusal{e}
+}
+
+// Of huma's messages: the missing member is named in the words alone, and the cause of a wrong id speaks of a Go library.
+const (
+	missingBefore, missingAfter = "expected required property ", " to be present"
+	wrongID                     = "expected string to be RFC 4122 uuid"
+)
+
+// fieldOf names the field at fault, also when it is one that is not there.
+func fieldOf(f *huma.ErrorDetail) apperr.Field {
+	location, message := f.Location, f.Message
+	if name, found := strings.CutPrefix(message, missingBefore); found {
+		if name, found = strings.CutSuffix(name, missingAfter); found {
+			return apperr.Field{Location: location + "." + name, Message: "is required"} // not with the value, which is what it misses in
+		}
+	}
+	if strings.HasPrefix(message, wrongID) {
+		message = "is not a UUID"
+	}
+	return apperr.Field{Location: location, Message: message, Value: showable(f)}
 }
 
 func sentence(s string) string {
@@ -108,7 +128,7 @@ func showable(f *huma.ErrorDetail) any {
 	if f.Location == "body" {
 		return nil
 	}
-	for _, secret := range []string{"password", "token", "code", "secret"} {
+	for _, secret := range []string{"password", "token", "code", "secret", "path.key"} {
 		if strings.Contains(strings.ToLower(f.Location), secret) {
 			return nil
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"encoding/json"
 	"io"
 	"net"
 	"net/http"
@@ -11,6 +12,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/uuid"
+
+	"hearth.internal/pkg/apperr"
 	"hearth.internal/pkg/clock"
 	"hearth.internal/pkg/httpx"
 	"hearth.internal/pkg/identity"
@@ -62,6 +66,49 @@ func TestACompressedBodyIsNotUnpacked(t *testing.T) {
 		}
 		if answer.StatusCode != want {
 			t.Errorf("%q: %d, want %d", encoding, answer.StatusCode, want)
+		}
+	}
+}
+
+func TestARefusalNamesTheFieldInPlainWords(t *testing.T) {
+	s, passport, _ := newServer(t)
+	type inner struct {
+		Title string `json:"title" required:"true"`
+	}
+	type input struct {
+		Key  string `path:"key" maxLength:"3"`
+		Body struct {
+			Name string    `json:"name" required:"true"`
+			ID   uuid.UUID `json:"id"`
+			List []inner   `json:"list"`
+		}
+	}
+	httpx.Post(s, "/api/boxes/{key}/", identity.Anyone, func(context.Context, *input) (*struct{}, error) { return nil, nil }, "Add a box")
+	for _, c := range []struct{ key, body, location, message string }{
+		{"a", `{}`, "body.name", "is required"},
+		{"a", `{"name":"a","list":[{"title":"a"},{}]}`, "body.list[1].title", "is required"},
+		{"a", `{"name":"a","id":"x"}`, "body.id", "is not a UUID"},
+		{"a", `{"name":1e400}`, "body.name", "does not fit the type of this field"},
+		{"a", `1e400`, "body", "does not fit the type of this field"},
+		{"secret", `{"name":"a"}`, "path.key", "expected length <= 3"},
+	} {
+		r := httptest.NewRequest(http.MethodPost, "/api/boxes/"+c.key+"/", strings.NewReader(c.body))
+		r.Header.Set("Content-Type", "application/json")
+		r.Header.Set(identity.Header, passport)
+		answer, err := s.App.Test(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		raw, err := io.ReadAll(answer.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var problem struct{ Errors []apperr.Field }
+		if err := json.Unmarshal(raw, &problem); err != nil {
+			t.Fatal(err)
+		}
+		if len(problem.Errors) != 1 || problem.Errors[0].Location != c.location || problem.Errors[0].Message != c.message || strings.Contains(string(raw), "secret") {
+			t.Errorf("%s: %s", c.body, raw)
 		}
 	}
 }
