@@ -66,7 +66,8 @@ func merge(table []Route, parts map[string]part, version string) map[string]any 
 		"info": map[string]any{
 			"title": "Hearth", "version": version,
 			"description": "Homes, the tasks that keep them in shape, and the people who share them.\n\n" +
-				"Errors are `application/problem+json` (RFC 9457) with a stable `code`. Lists are paged by `cursor`. " +
+				"Errors are `application/problem+json` (RFC 9457) with a stable `code`; `version_conflict` tells the present `version`, " +
+				"and `limit_reached` its `trigger_key`, `limit` and `used`. Lists are paged by `cursor`. " +
 				"Changing something with `If-Match` refuses with 412 when it has moved on. `X-Timezone` says which day today is.",
 		},
 		"servers": []map[string]string{{"url": "/", "description": "This server"}},

@@ -18,6 +18,7 @@ func ownPart() (part, error) {
 	refused := func(description string) map[string]any {
 		return map[string]any{"description": description, "content": content("application/problem+json", reflect.TypeFor[apperr.Problem](), "Problem")}
 	}
+	wrongZone := refused("X-Timezone is no time zone")
 	health := content("application/json", reflect.TypeFor[Overview](), "Overview")
 	tags := []string{"about"}
 	paths := map[string]any{
@@ -34,7 +35,7 @@ func ownPart() (part, error) {
 					"headers": map[string]any{"ETag": map[string]any{"schema": map[string]string{"type": "string"}}},
 				},
 				"304": map[string]any{"description": "Not modified"},
-				"401": refused("Unauthorized"), "503": refused("Service unavailable"),
+				"401": refused("Unauthorized"), "422": wrongZone, "503": refused("Service unavailable"),
 			},
 		}},
 		"/api/sync/": map[string]any{"get": syncOperation(refused)},
@@ -42,18 +43,18 @@ func ownPart() (part, error) {
 			"operationId": "get-health", "summary": "How the whole is, and each part of it", "tags": tags,
 			"responses": map[string]any{
 				"200": map[string]any{"description": "It serves, perhaps with something missing", "content": health},
-				"503": map[string]any{"description": "It cannot serve", "content": health},
+				"422": wrongZone, "503": map[string]any{"description": "It cannot serve", "content": health},
 			},
 		}},
 		"/api/openapi.json": map[string]any{"get": map[string]any{
 			"operationId": "get-openapi", "summary": "This document", "tags": tags,
-			"responses": map[string]any{"200": map[string]any{
+			"responses": map[string]any{"422": wrongZone, "200": map[string]any{
 				"description": "OK", "content": map[string]any{"application/json": map[string]any{"schema": map[string]string{"type": "object"}}},
 			}},
 		}},
 		"/api/docs/": map[string]any{"get": map[string]any{
 			"operationId": "get-docs", "summary": "This document as a page", "tags": tags,
-			"responses": map[string]any{"200": map[string]any{
+			"responses": map[string]any{"422": wrongZone, "200": map[string]any{
 				"description": "OK", "content": map[string]any{"text/html": map[string]any{"schema": map[string]string{"type": "string"}}},
 			}},
 		}},

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -26,6 +27,15 @@ type operation struct {
 	RequestBody *struct {
 		Content map[string]struct{ Schema schema } `json:"content"`
 	} `json:"requestBody"`
+	Responses map[string]any `json:"responses"`
+}
+
+// documented complains of an answer that the operation's document does not name.
+func (op operation) documented(t *testing.T, method, path string, a answer) {
+	t.Helper()
+	if op.Responses[strconv.Itoa(a.Status)] == nil {
+		t.Errorf("%s %s answers %d, and its document does not say so: %s", method, path, a.Status, a.Body)
+	}
 }
 
 type schema struct {
@@ -303,6 +313,10 @@ func TestViewerChangesNothing(t *testing.T) {
 		for _, method := range methods {
 			op, ok := operations[method]
 			filled, known := owned.fill(path)
+			if ok && method == "get" && known {
+				op.documented(t, method, path, viewer.call("GET", filled, nil))
+				op.documented(t, method, path, viewer.call("GET", filled, nil, "X-Timezone", "Mars/Phobos"))
+			}
 			if !ok || !known || filled == path || strings.HasPrefix(path, "/api/auth/") {
 				continue
 			}
@@ -311,6 +325,7 @@ func TestViewerChangesNothing(t *testing.T) {
 				body = d.body(owned, op.RequestBody.Content["application/json"].Schema, "")
 			}
 			a := viewer.call(strings.ToUpper(method), filled, body)
+			op.documented(t, method, path, a)
 			personal := strings.HasSuffix(path, "/toggle-favorite/") || strings.HasSuffix(path, "/share-code/")        // one's own, or not there
 			report := strings.HasPrefix(path, "/api/residences/{id}/generate-") && strings.HasSuffix(path, "-report/") // looks, and changes nothing
 			switch {

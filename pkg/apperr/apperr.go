@@ -145,6 +145,8 @@ func Of(err error) *Error {
 
 // Problem is the document of RFC 9457 that every error answers with.
 type Problem struct {
+	_ struct{} `json:"-" additionalProperties:"true"` // the extra ones
+
 	Type      string  `json:"type" doc:"A URI reference of the kind of problem" example:"/problems/not_found"`
 	Title     string  `json:"title" doc:"The kind of problem in words" example:"Not found"`
 	Status    int     `json:"status" doc:"The HTTP status" example:"404"`

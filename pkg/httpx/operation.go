@@ -26,6 +26,11 @@ func Status(code int) Option { return func(op *huma.Operation) { op.DefaultStatu
 // Describe adds a longer description to the operation's document.
 func Describe(text string) Option { return func(op *huma.Operation) { op.Description = text } }
 
+// Refuses names further errors that the operation answers.
+func Refuses(codes ...int) Option {
+	return func(op *huma.Operation) { op.Errors = append(op.Errors, codes...) }
+}
+
 // Produces says that the operation answers something else than JSON.
 func Produces(contentType string) Option {
 	return func(op *huma.Operation) {
@@ -85,7 +90,7 @@ func register[I, O any](s *Server, method, path string, g identity.Guard, h Hand
 	})
 	if op.DefaultStatus == http.StatusCreated && has(out, "Status") {
 		again := *op.Responses["201"]
-		again.Description = "It was there: the same id was sent before"
+		again.Description = "It was there already: nothing was added"
 		op.Responses["200"] = &again
 	}
 }
@@ -107,10 +112,10 @@ func (s *Server) admit(g identity.Guard) func(huma.Context, func(huma.Context)) 
 	}
 }
 
-// failures are the errors that the API document names for an operation, beside 422 and 500: those that its kind can
-// answer.
+// failures are the errors that the API document names for an operation, beside 500: those that its kind can answer. Any
+// request can carry a time zone that is none.
 func failures(method, path string, g identity.Guard, in reflect.Type) []int {
-	codes := []int{http.StatusServiceUnavailable}
+	codes := []int{http.StatusUnprocessableEntity, http.StatusServiceUnavailable}
 	user, body, one := g.Name == identity.User.Name, has(in, "Body"), strings.Contains(path, "{")
 	if user {
 		codes = append(codes, http.StatusUnauthorized)

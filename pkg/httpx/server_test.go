@@ -113,6 +113,14 @@ func TestARefusalNamesTheFieldInPlainWords(t *testing.T) {
 	}
 }
 
+func TestTheDocumentAllowsProblemsTheirExtraMembers(t *testing.T) {
+	s, _, _ := newServer(t)
+	schema := s.API.OpenAPI().Components.Schemas.Map()["Problem"]
+	if schema == nil || schema.AdditionalProperties != true || schema.Properties["code"] == nil {
+		t.Errorf("%+v", schema)
+	}
+}
+
 func TestARequestThatDoesNotArriveIsNoFailureOfOurs(t *testing.T) {
 	s, _, log := newServer(t)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

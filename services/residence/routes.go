@@ -26,7 +26,7 @@ func (s *Service) routes() {
 
 	httpx.Post(s.HTTP, "/api/residences/{id}/generate-share-code/", identity.User, s.postShareCode, "Make a share code",
 		httpx.Describe("It replaces the one before. One person can use it, once."), httpx.Status(http.StatusCreated))
-	httpx.Get(s.HTTP, "/api/residences/{id}/share-code/", identity.User, s.getShareCode, "Read the active share code")
+	httpx.Get(s.HTTP, "/api/residences/{id}/share-code/", identity.User, s.getShareCode, "Read the active share code", httpx.Refuses(http.StatusForbidden))
 	httpx.Delete(s.HTTP, "/api/residences/{id}/share-code/", identity.User, s.deleteShareCode, "Withdraw the active share code",
 		httpx.Status(http.StatusNoContent))
 	httpx.Post(s.HTTP, "/api/residences/{id}/generate-share-package/", identity.User, s.postSharePackage, "Make a signed file that invites somebody",

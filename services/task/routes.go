@@ -70,9 +70,9 @@ func (s *Service) routes() {
 	httpx.Get(s.HTTP, "/api/contractors/{id}/tasks/", identity.User, s.getContractorTasks, "Tasks that name a contractor, newest first")
 	httpx.Get(s.HTTP, "/api/contractors/{id}/history/", identity.User, s.getContractorHistory, "What a contractor has done, newest first, and what that comes to")
 
-	httpx.Get(s.HTTP, "/api/calendar/", identity.User, s.getCalendar, "Your calendar subscription, without its key")
+	httpx.Get(s.HTTP, "/api/calendar/", identity.User, s.getCalendar, "Your calendar subscription, without its key", httpx.Refuses(http.StatusNotFound))
 	httpx.Post(s.HTTP, "/api/calendar/", identity.User, s.postCalendar, "Subscribe a calendar app to your tasks, with a new key", created)
-	httpx.Delete(s.HTTP, "/api/calendar/", identity.User, s.deleteCalendar, "End your calendar subscription", gone)
+	httpx.Delete(s.HTTP, "/api/calendar/", identity.User, s.deleteCalendar, "End your calendar subscription", gone, httpx.Refuses(http.StatusNotFound))
 	httpx.Get(s.HTTP, "/api/calendar/{key}/tasks.ics", identity.Anyone, s.getCalendarTasks, "The calendar of who made the key", httpx.Produces("text/calendar"))
 
 	httpx.Post(s.HTTP, "/api/residences/{id}/generate-tasks-report/", identity.User, s.postTasksReport, "A report of a residence's tasks, as PDF",
