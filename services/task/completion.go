@@ -316,16 +316,12 @@ func (s *Service) Completions(ctx context.Context, homes []access.Home, task *uu
 }
 
 // CompletionsOf lists what was done of one task, newest first.
-func (s *Service) CompletionsOf(ctx context.Context, actor identity.Actor, task uuid.UUID, q page.Query) (page.List[Completion], error) {
-	homes, err := s.Access.Homes(ctx, actor)
-	if err != nil {
-		return page.List[Completion]{}, err
-	}
+func (s *Service) CompletionsOf(ctx context.Context, v ListView, task uuid.UUID, q page.Query) (page.List[Completion], error) {
 	after, err := page.After[completionPlace](q)
 	if err != nil {
 		return page.List[Completion]{}, err
 	}
-	rows, found, err := readCompletionsOf(ctx, s.DB, task, access.IDs(homes), after, q.Limit+1)
+	rows, found, err := readCompletionsOf(ctx, s.DB, task, access.IDs(v.homes), after, q.Limit+1)
 	if err == nil && !found {
 		err = noSuchTask()
 	}

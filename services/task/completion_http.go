@@ -127,11 +127,17 @@ func (s *Service) getCompletions(ctx context.Context, in *completionsInput) (*co
 type taskCompletionsInput struct {
 	TaskPath
 	page.Query
+	httpx.IfNoneMatch
 }
 
-type completionListOutput struct{ Body page.List[Completion] }
-
-func (s *Service) getTaskCompletions(ctx context.Context, in *taskCompletionsInput) (*completionListOutput, error) {
-	list, err := s.CompletionsOf(ctx, identity.From(ctx), in.ID, in.Query)
-	return &completionListOutput{Body: list}, err
+func (s *Service) getTaskCompletions(ctx context.Context, in *taskCompletionsInput) (*completionsOutput, error) {
+	view, err := s.ViewList(ctx, identity.From(ctx), uuid.Nil, "completions of", in.ID.String(), pageOf(in.Query))
+	if err != nil {
+		return nil, err
+	}
+	if view.ETag != "" && in.Has(view.ETag) {
+		return nil, httpx.NotModified(view.ETag)
+	}
+	list, err := s.CompletionsOf(ctx, view, in.ID, in.Query)
+	return &completionsOutput{ETag: view.ETag, Body: list}, err
 }

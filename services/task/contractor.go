@@ -433,16 +433,12 @@ func (s *Service) Contractors(ctx context.Context, v ListView, filter Contractor
 }
 
 // TasksOfContractor lists the tasks that name the contractor, in residences that the actor sees, newest first.
-func (s *Service) TasksOfContractor(ctx context.Context, actor identity.Actor, id uuid.UUID, q page.Query) (page.List[Task], error) {
-	homes, err := s.Access.Homes(ctx, actor)
-	if err != nil {
-		return page.List[Task]{}, err
-	}
+func (s *Service) TasksOfContractor(ctx context.Context, v ListView, id uuid.UUID, q page.Query) (page.List[Task], error) {
 	before, err := page.After[taskPlace](q)
 	if err != nil {
 		return page.List[Task]{}, err
 	}
-	rows, found, err := readTasksOfContractor(ctx, s.DB, actor, id, access.IDs(homes), before, q.Limit+1)
+	rows, found, err := readTasksOfContractor(ctx, s.DB, v.actor, id, access.IDs(v.homes), before, q.Limit+1)
 	if err == nil && !found {
 		err = noSuchContractor()
 	}

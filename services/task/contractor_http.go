@@ -131,11 +131,22 @@ func (s *Service) postToggleFavorite(ctx context.Context, in *ContractorPath) (*
 type contractorTasksInput struct {
 	ContractorPath
 	page.Query
+	httpx.IfNoneMatch
 }
 
-type taskListOutput struct{ Body page.List[Task] }
+type taskListOutput struct {
+	ETag string `header:"ETag"`
+	Body page.List[Task]
+}
 
 func (s *Service) getContractorTasks(ctx context.Context, in *contractorTasksInput) (*taskListOutput, error) {
-	list, err := s.TasksOfContractor(ctx, identity.From(ctx), in.ID, in.Query)
-	return &taskListOutput{Body: list}, err
+	view, err := s.ViewList(ctx, identity.From(ctx), uuid.Nil, "contractor tasks", in.ID.String(), pageOf(in.Query))
+	if err != nil {
+		return nil, err
+	}
+	if view.ETag != "" && in.Has(view.ETag) {
+		return nil, httpx.NotModified(view.ETag)
+	}
+	list, err := s.TasksOfContractor(ctx, view, in.ID, in.Query)
+	return &taskListOutput{ETag: view.ETag, Body: list}, err
 }

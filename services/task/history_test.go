@@ -268,3 +268,28 @@ func TestTheZeroUUIDIsNoFilter(t *testing.T) {
 		}
 	}
 }
+
+// TestWhatHasNotChangedIsNotReadAgain: the lists of one task and of one contractor know without SQL that they are as
+// they were, and that they are not after a change.
+func TestWhatHasNotChangedIsNotReadAgain(t *testing.T) {
+	h := open(t)
+	ada := h.hire(t, h.owner, doc{"residence_id": h.home})
+	mine := h.add(t, h.owner, doc{"frequency_id": daily, "contractor_id": ada.ID, "due_date": "2026-03-01"})
+	h.settle(t)
+	lists := []string{
+		path("tasks", mine.ID, "completions"), path("tasks", mine.ID, "skips"), path("tasks", mine.ID, "occurrences"), path("contractors", ada.ID, "tasks"),
+	}
+	etags := map[string]string{}
+	for _, at := range lists {
+		etags[at] = h.viewer.Want(200, "GET", at, nil).Header.Get("ETag")
+		if again := h.viewer.Want(304, "GET", at, nil, "If-None-Match", etags[at]); sqlTrips(again) != 0 {
+			t.Errorf("304 of %s took SQL", at)
+		}
+	}
+	h.owner.Want(201, "POST", path("tasks", mine.ID, "skip"), nil)
+	h.does(t, mine.ID, "2026-03-01T10:00:00Z", nil)
+	for _, at := range lists {
+		h.viewer.Want(200, "GET", at, nil, "If-None-Match", etags[at])
+	}
+	h.viewer.Want(200, "GET", lists[2]+"?limit=3", nil, "If-None-Match", h.viewer.Want(200, "GET", lists[2], nil).Header.Get("ETag"))
+}

@@ -72,12 +72,8 @@ func (s *Service) PreviewRule(ctx context.Context, actor identity.Actor, f RuleF
 }
 
 // OccurrencesOf answers the next dates of a task, if it is done on each of them.
-func (s *Service) OccurrencesOf(ctx context.Context, actor identity.Actor, id uuid.UUID, limit int) ([]day.Day, error) {
-	homes, err := s.Access.Homes(ctx, actor)
-	if err != nil {
-		return nil, err
-	}
-	row, found, err := readSeries(ctx, s.DB, seriesQuery{task: id, actor: actor, homes: homes})
+func (s *Service) OccurrencesOf(ctx context.Context, v ListView, id uuid.UUID, limit int) ([]day.Day, error) {
+	row, found, err := readSeries(ctx, s.DB, seriesQuery{task: id, actor: v.actor, homes: v.homes})
 	if err != nil {
 		return nil, err
 	}
@@ -87,7 +83,7 @@ func (s *Service) OccurrencesOf(ctx context.Context, actor identity.Actor, id uu
 	if row.IsCancelled {
 		return []day.Day{}, nil
 	}
-	return row.upcoming(homes, limit), nil
+	return row.upcoming(v.homes, limit), nil
 }
 
 func (r seriesRow) upcoming(homes []access.Home, limit int) []day.Day {

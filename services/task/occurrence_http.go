@@ -2,37 +2,48 @@ package task
 
 import (
 	"context"
+	"strconv"
+
+	"github.com/google/uuid"
 
 	"hearth.internal/pkg/day"
+	"hearth.internal/pkg/httpx"
 	"hearth.internal/pkg/identity"
 )
 
-type datesOutput struct {
-	Body struct {
-		Dates []day.Day `json:"dates" nullable:"false" doc:"The next due dates, if the task is done on each of them; fewer than asked for when it ends"`
-	}
+// Dates are when something is due next.
+type Dates struct {
+	Dates []day.Day `json:"dates" nullable:"false" doc:"The next due dates, if the task is done on each of them; fewer than asked for when it ends"`
 }
 
-func answerDates(dates []day.Day, err error) (*datesOutput, error) {
-	if err != nil {
-		return nil, err
-	}
-	out := &datesOutput{}
-	out.Body.Dates = dates
-	return out, nil
-}
+type datesOutput struct{ Body Dates }
 
 type postPreviewInput struct{ Body RuleFields }
 
 func (s *Service) postPreview(ctx context.Context, in *postPreviewInput) (*datesOutput, error) {
-	return answerDates(s.PreviewRule(ctx, identity.From(ctx), in.Body))
+	dates, err := s.PreviewRule(ctx, identity.From(ctx), in.Body)
+	return &datesOutput{Dates{dates}}, err
 }
 
 type occurrencesInput struct {
 	TaskPath
+	httpx.IfNoneMatch
 	Limit int `query:"limit" minimum:"1" maximum:"100" default:"10" doc:"How many dates"`
 }
 
-func (s *Service) getOccurrences(ctx context.Context, in *occurrencesInput) (*datesOutput, error) {
-	return answerDates(s.OccurrencesOf(ctx, identity.From(ctx), in.ID, in.Limit))
+type occurrencesOutput struct {
+	ETag string `header:"ETag"`
+	Body Dates
+}
+
+func (s *Service) getOccurrences(ctx context.Context, in *occurrencesInput) (*occurrencesOutput, error) {
+	view, err := s.ViewList(ctx, identity.From(ctx), uuid.Nil, "occurrences", in.ID.String(), strconv.Itoa(in.Limit))
+	if err != nil {
+		return nil, err
+	}
+	if view.ETag != "" && in.Has(view.ETag) {
+		return nil, httpx.NotModified(view.ETag)
+	}
+	dates, err := s.OccurrencesOf(ctx, view, in.ID, in.Limit)
+	return &occurrencesOutput{view.ETag, Dates{dates}}, err
 }

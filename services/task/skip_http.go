@@ -5,6 +5,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"hearth.internal/pkg/httpx"
 	"hearth.internal/pkg/identity"
 )
 
@@ -35,18 +36,31 @@ func (s *Service) deleteSkip(ctx context.Context, in *skipPath) (*struct{}, erro
 	return nil, s.Unskip(ctx, identity.From(ctx), in.ID, in.SkipID)
 }
 
+type skipsInput struct {
+	TaskPath
+	httpx.IfNoneMatch
+}
+
 type skipsOutput struct {
+	ETag string `header:"ETag"`
 	Body struct {
 		Items []Skip `json:"items" nullable:"false" doc:"Newest occurrence first, at most the 200 newest"`
 	}
 }
 
-func (s *Service) getSkips(ctx context.Context, in *TaskPath) (*skipsOutput, error) {
-	skips, err := s.SkipsOf(ctx, identity.From(ctx), in.ID)
+func (s *Service) getSkips(ctx context.Context, in *skipsInput) (*skipsOutput, error) {
+	view, err := s.ViewList(ctx, identity.From(ctx), uuid.Nil, "skips", in.ID.String())
 	if err != nil {
 		return nil, err
 	}
-	out := &skipsOutput{}
+	if view.ETag != "" && in.Has(view.ETag) {
+		return nil, httpx.NotModified(view.ETag)
+	}
+	skips, err := s.SkipsOf(ctx, view, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	out := &skipsOutput{ETag: view.ETag}
 	out.Body.Items = skips
 	return out, nil
 }
