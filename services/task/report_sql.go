@@ -55,9 +55,12 @@ type reportCompletion struct {
 
 const reportPersonSQL = `SELECT n.name, p.locale FROM people p CROSS JOIN LATERAL (` + personName + ` WHERE p.user_id = @actor::uuid) n WHERE p.user_id = @actor::uuid`
 
+// What is done has cost what its completions say, unless somebody has said it of the task.
 const reportTasksSQL = `
 SELECT t.title, coalesce(l.name, '') AS category, t.is_cancelled, t.in_progress, ` + done + ` AS is_done, t.next_due_date,
-	coalesce(p.name, '') AS assignee, t.last_completed_at, t.actual_cost, t.estimated_cost, count(*) OVER () AS of_all
+	coalesce(p.name, '') AS assignee, t.last_completed_at, t.estimated_cost,
+	coalesce(t.actual_cost, CASE WHEN ` + done + ` THEN (SELECT sum(c.actual_cost)::bigint FROM completions c WHERE c.task_id = t.id) END) AS actual_cost,
+	count(*) OVER () AS of_all
 FROM tasks` + withAssignee + `LEFT JOIN task_categories l ON l.id = t.category_id
 WHERE t.residence_id = @residence::uuid AND NOT t.is_archived
 ORDER BY t.next_due_date NULLS LAST, t.last_completed_at DESC NULLS LAST, t.title, t.id LIMIT @limit::int`

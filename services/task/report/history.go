@@ -126,7 +126,7 @@ func (s *sheet) contractors(all []contractorWork) {
 	color := statusLooks[Upcoming].color
 	s.section("Contractors", "", color, firstRows)
 	if len(all) == 0 {
-		s.paragraph("No contractors recorded.", margin, s.inner(), body.in(muted))
+		s.paragraph("No works by contractors recorded.", margin, s.inner(), body.in(muted))
 		return
 	}
 	table := s.table("Contractors", color, column{title: "NAME"}, column{title: "COMPANY", share: 0.25}, column{title: "WORKS", share: 0.09, right: true},

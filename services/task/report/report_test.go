@@ -100,7 +100,7 @@ func TestHomeHistory(t *testing.T) {
 		"Contractors", "Becker Heating & Plumbing", "Paid to contractors", "Warranties in force", "Condensing boiler", "No. 21213400200144", "Oct~1,~2029", "$4,890.00")
 
 	none := madeHistory(t, report.History{Head: head()})
-	wants(t, none, "No works recorded.", "No contractors recorded.", "No warranties recorded.", "None yet")
+	wants(t, none, "No works recorded.", "No works by contractors recorded.", "No warranties recorded.", "None yet")
 }
 
 func TestHistoryAddsUpByYearAndContractor(t *testing.T) {
