@@ -29,6 +29,9 @@ func wordsOf(t Template) templateWords {
 	return templateWords{title: strings.Join(titles, " "), titles: titles, tags: folded(strings.Join(t.Tags, " ")), other: folded(t.Description)}
 }
 
+// airConditioning is written with a stroke that parts no words.
+var airConditioning = strings.NewReplacer("a/c", "ac", "A/C", "ac", "A/c", "ac")
+
 // folded are the words of a text without case, accents and punctuation.
 func folded(text string) []string {
 	bare := strings.Map(func(r rune) rune {
@@ -36,7 +39,7 @@ func folded(text string) []string {
 			return -1
 		}
 		return unicode.ToLower(r)
-	}, norm.NFKD.String(text))
+	}, norm.NFKD.String(airConditioning.Replace(text)))
 	return strings.FieldsFunc(bare, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsNumber(r) })
 }
 
@@ -55,7 +58,7 @@ func searchWords(query string) (words []string, whole string) {
 
 // What a word is worth by where it is found. The beginning of the title outweighs all of a query's words elsewhere.
 const (
-	worthTitleStart = 1000
+	worthTitleStart = 1000 // or a query that is a word of the title, or a tag
 	worthTitle      = 100
 	worthTag        = 60
 	worthTypo       = 40 // in the title or a tag
@@ -91,18 +94,15 @@ func (w templateWords) worth(words []string, whole string) int {
 		}
 		total += one
 	}
-	if total > 0 && strings.HasPrefix(w.title, whole) {
+	if total > 0 && (strings.HasPrefix(w.title, whole) || slices.Contains(w.titles, whole) || slices.Contains(w.tags, whole)) {
 		total += worthTitleStart
 	}
 	return total
 }
 
 func (w templateWords) worthOf(word string) int {
-	for _, place := range []struct {
-		words []string
-		worth int
-	}{{w.titles, worthTitle}, {w.tags, worthTag}} {
-		if worth := begins(place.words, word, place.worth); worth > 0 {
+	for _, meant := range []string{word, singular(word)} {
+		if worth := max(begins(w.titles, meant, worthTitle), begins(w.tags, meant, worthTag)); worth > 0 {
 			return worth
 		}
 	}
@@ -110,6 +110,14 @@ func (w templateWords) worthOf(word string) int {
 		return worthTypo
 	}
 	return begins(w.other, word, worthOther)
+}
+
+// singular is the word as it is of one, as far as an s tells; short words are left alone.
+func singular(word string) string {
+	if len(word) < 4 || strings.HasSuffix(word, "ss") {
+		return word
+	}
+	return strings.TrimSuffix(word, "s")
 }
 
 // begins is the worth if one of the words begins so, a little more if it is the word, and else nothing.
@@ -136,7 +144,9 @@ func alike(words []string, word string) bool {
 	case n >= 4:
 		allowed = 1
 	}
-	return allowed > 0 && slices.ContainsFunc(words, func(w string) bool { return within(meant, []rune(w), allowed) })
+	return allowed > 0 && slices.ContainsFunc(words, func(w string) bool {
+		return within(meant, []rune(w), allowed) || within(meant, []rune(singular(w)), allowed)
+	})
 }
 
 // within reports whether a becomes b by so many insertions, deletions, replacements and swaps of neighbours (the

@@ -165,6 +165,10 @@ func TestSearchFindsWhatIsMeant(t *testing.T) {
 		"how to flush water he": "Flush the water heater", // while it is being typed
 		"creosote":              "Have the chimney inspected and swept",
 		"pencil-thin tubes":     "",
+		"roofs":                 "Inspect the roof from the ground", // one of several
+		"guter":                 "Clean the gutters in fall",
+		"co":                    "Test the carbon monoxide alarms",        // a tag, and the beginning of many words
+		"A/C":                   "Replace the heating and cooling filter", // a tag as well: ac
 		"mower blade":           "Service the lawn mower",
 		"xyzzy":                 "",
 		"'; DROP TABLE":         "",
