@@ -90,6 +90,9 @@ func (s *Service) Apply(ctx context.Context, actor identity.Actor, in ApplyTempl
 
 // chosen are the templates that were asked for, each once.
 func (ts *Templates) chosen(in ApplyTemplates) ([]Template, error) {
+	if in.ResidenceTypeID != nil && *in.ResidenceTypeID == uuid.Nil { // no filter, to a list
+		return nil, apperr.InvalidField("body.residence_type_id", "must not be the zero UUID")
+	}
 	if in.TemplateIDs == nil {
 		return ts.suggested(in.ResidenceTypeID, in.Climate), nil
 	}

@@ -401,6 +401,7 @@ func TestApplyingThatIsRefused(t *testing.T) {
 		{"body.start_on", doc{"start_on": "2036-04-01"}},
 		{"body.southern_hemisphere", doc{"southern_hemisphere": "yes"}},
 		{"body.residence_type_id", doc{"residence_type_id": "House"}},
+		{"body.residence_type_id", doc{"residence_type_id": uuid.Nil}}, // it would be every type: a flat's gutters
 		{"body.season", doc{"season": "fall"}},
 	} {
 		a := h.owner.Refused(422, "validation_failed", "POST", templates+"apply/", with(base, c.more))
