@@ -32,7 +32,7 @@ type Template struct {
 	RescheduleFrom     string        `json:"reschedule_from" enum:"due_date,completion"`
 	SeasonStart        *string       `json:"season_start" example:"09-20" doc:"MM-DD, in the northern hemisphere; null: all year"`
 	SeasonEnd          *string       `json:"season_end" example:"11-10" doc:"MM-DD, the last day"`
-	EstimatedCost      *money.Amount `json:"estimated_cost" nullable:"true" doc:"A rough figure, in whatever the residence pays in"`
+	EstimatedCost      *money.Amount `json:"estimated_cost" nullable:"true" doc:"A rough figure in dollars, euros and the like; the tasks of a residence that pays in anything else get none"`
 	EstimatedMinutes   int           `json:"estimated_minutes"`
 	Icon               string        `json:"icon" example:"detector_smoke"`
 	Tags               []string      `json:"tags" nullable:"false" doc:"Other words for it"`

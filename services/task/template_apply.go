@@ -75,6 +75,11 @@ func (s *Service) Apply(ctx context.Context, actor identity.Actor, in ApplyTempl
 		return applied, nil
 	}
 	tasks := spread(chosen, in.ResidenceID, start, in.SouthernHemisphere)
+	if !slices.Contains(nearDollar, home.Currency) {
+		for i := range tasks {
+			tasks[i].EstimatedCost = nil
+		}
+	}
 	added, _, err := s.insert(ctx, actor, homes, tasks, func(int) string { return "body" }, &in.ResidenceID)
 	if err != nil {
 		return AppliedTemplates{}, err
@@ -87,6 +92,9 @@ func (s *Service) Apply(ctx context.Context, actor identity.Actor, in ApplyTempl
 	}
 	return applied, nil
 }
+
+// nearDollar are the currencies in which a template's rough figure is one. In yen 150.00 would be next to nothing.
+var nearDollar = []string{"USD", "EUR", "GBP", "CHF", "CAD", "AUD", "NZD", "SGD"}
 
 // chosen are the templates that were asked for, each once.
 func (ts *Templates) chosen(in ApplyTemplates) ([]Template, error) {

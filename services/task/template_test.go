@@ -273,6 +273,17 @@ func TestTheEssentialTemplatesBecomeTasks(t *testing.T) {
 	}
 }
 
+func TestACostInDollarsIsNoneInYen(t *testing.T) {
+	h := open(t)
+	tokyo := newID()
+	h.homes.Give(h.owner.Actor.UserID, internalapi.Home{ID: tokyo, OwnerID: h.owner.Actor.UserID, Role: "owner", Timezone: "Asia/Tokyo", Currency: "JPY"})
+	for _, it := range apply(t, h.owner, 201, doc{"residence_id": tokyo}).Items {
+		if it.EstimatedCost != nil {
+			t.Errorf("%q is to cost ¥%s", it.Title, it.EstimatedCost)
+		}
+	}
+}
+
 func TestTemplatesAreDueInTheirSeason(t *testing.T) {
 	h := open(t)
 	for _, c := range []struct {
