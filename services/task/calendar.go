@@ -47,7 +47,7 @@ func (s *Service) MakeCalendarFeed(ctx context.Context, actor identity.Actor, mi
 	secret := make([]byte, sha256.Size)
 	_, _ = rand.Read(secret) // it never fails
 	key := base64.RawURLEncoding.EncodeToString(secret)
-	f := CalendarFeed{MineOnly: mineOnly, CreatedAt: s.Clock.Now(), Key: &key, Path: new("/api/calendar/" + key + "/tasks.ics")}
+	f := CalendarFeed{MineOnly: mineOnly, CreatedAt: s.Clock.Now().Truncate(time.Microsecond), Key: &key, Path: new("/api/calendar/" + key + "/tasks.ics")}
 	return f, writeFeed(ctx, s.DB, actor, keyHash(key), f)
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/emersion/go-ical"
 
@@ -55,6 +56,7 @@ func starts(t *testing.T, events []*ical.Component, summary string) string {
 func TestTheCalendarOfTasks(t *testing.T) {
 	h := open(t)
 	h.owner.Refused(404, "not_found", "GET", "/api/calendar/", nil)
+	h.Clock.Advance(1234 * time.Nanosecond) // finer than what is stored
 	feed := testkit.JSON[task.CalendarFeed](t, h.owner.Want(201, "POST", "/api/calendar/", nil))
 	if shown := testkit.JSON[task.CalendarFeed](t, h.owner.Want(200, "GET", "/api/calendar/", nil)); shown.Key != nil || shown.CreatedAt != feed.CreatedAt {
 		t.Errorf("shown %+v", shown)
