@@ -94,6 +94,6 @@ var things = map[Trigger]string{AddProperty: "properties", AddTask: "tasks", Add
 
 // Reached is the refusal of what would be more than the limit, when so many are used.
 func Reached(t Trigger, limit, used int) error {
-	return apperr.LimitReached.New("The owner's plan has room for %d %s, and there are %d.", limit, things[t], used).
+	return apperr.LimitReached.New("That is more than the owner's plan has room for (%s: %d of %d used).", things[t], used, limit).
 		With("trigger_key", t).With("limit", limit).With("used", used)
 }

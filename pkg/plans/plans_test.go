@@ -44,4 +44,7 @@ func TestTheRefusalSaysWhatToOffer(t *testing.T) {
 	if e.Code.Kind.Status() != 403 || e.Extra["trigger_key"] != plans.AddTask || e.Extra["limit"] != 10 || e.Extra["used"] != 12 {
 		t.Errorf("refused with %+v", e)
 	}
+	if e := apperr.Of(plans.Reached(plans.AddProperty, 1, 1)); e.Detail != "That is more than the owner's plan has room for (properties: 1 of 1 used)." {
+		t.Errorf("it says %q", e.Detail)
+	}
 }
