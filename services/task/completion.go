@@ -95,6 +95,8 @@ func (s series) without(id uuid.UUID) []doing {
 	return slices.DeleteFunc(slices.Clone(s.log), func(d doing) bool { return d.id == id })
 }
 
+func (s series) turns() taking { return taking{s.ID, s.Rotation, s.RotationMemberIDs, s.RotationStart} }
+
 // derived is what a task's row says of its log.
 type derived struct {
 	next      *day.Day
@@ -115,8 +117,8 @@ func (s series) derive(homes []access.Home, log []doing) derived {
 	}
 	due := s.replay(homes, at, s.SkippedOn)
 	d.next, d.over = dayOrNil(due.Day), due.Over
-	if s.Rotation != noRotation && !due.Over {
-		d.assignee = turnOf(s.ID, s.Rotation, s.RotationMemberIDs, log)
+	if turn := s.turns().turn(log); turn != nil && !due.Over && (len(log) > len(s.log) || *turn != *s.turns().turn(s.log)) {
+		d.assignee = turn // whoever was assigned to it by hand keeps it while nobody else's turn has come
 	}
 	for _, entry := range slices.Backward(log) {
 		if d.lastAt == nil {

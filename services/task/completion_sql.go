@@ -37,19 +37,20 @@ type seriesQuery struct {
 type seriesRow struct {
 	Task
 	ruleRow
-	DoneAt       []time.Time // oldest first
-	DoneIDs      []uuid.UUID // as DoneAt
-	DoneBy       []uuid.UUID // as DoneAt
-	SkippedOn    []day.Day
-	TakenBy      *uuid.UUID // whose completion has the id; nil: nobody's
-	TakenAt      *time.Time
-	TakenVersion *int
-	ContractorOK bool
+	DoneAt        []time.Time // oldest first
+	DoneIDs       []uuid.UUID // as DoneAt
+	DoneBy        []uuid.UUID // as DoneAt
+	SkippedOn     []day.Day
+	RotationStart int
+	TakenBy       *uuid.UUID // whose completion has the id; nil: nobody's
+	TakenAt       *time.Time
+	TakenVersion  *int
+	ContractorOK  bool
 }
 
 // logColumns are what became of a task t, which theLog joins.
 const logColumns = `coalesce(log.done_at, '{}') AS done_at, coalesce(log.done_ids, '{}') AS done_ids, coalesce(log.done_by, '{}') AS done_by,
-	ARRAY(SELECT k.occurrence FROM task_skips k WHERE k.task_id = t.id) AS skipped_on`
+	ARRAY(SELECT k.occurrence FROM task_skips k WHERE k.task_id = t.id) AS skipped_on, t.rotation_start`
 
 const theLog = ` CROSS JOIN LATERAL (
 		SELECT array_agg(c.completed_at ORDER BY c.completed_at, c.id) AS done_at, array_agg(c.id ORDER BY c.completed_at, c.id) AS done_ids,

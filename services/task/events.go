@@ -39,27 +39,9 @@ func (s *Service) renameOnBoards(ctx context.Context, u events.User) error {
 	return s.Cache.DropForSure(ctx, keys...)
 }
 
-// goneFrom takes the task t from somebody who is gone: off the task, which goes to the next in its rotation if it has
-// one, and out of the rotation.
-const goneFrom = `
-	UPDATE tasks t SET version = t.version + 1, updated_at = @now::timestamptz, rotation_member_ids = r.ids, rotation = CASE WHEN r.ids = '{}' THEN 'none' ELSE t.rotation END,
-		assigned_to_id = CASE WHEN t.assigned_to_id = g.user_id THEN r.left_over[1] ELSE t.assigned_to_id END
-	FROM goners g CROSS JOIN LATERAL (SELECT t0.id, array_remove(t0.rotation_member_ids, g.user_id) AS left_over FROM tasks t0
-			WHERE t0.residence_id = g.residence_id AND NOT t0.is_done AND (t0.assigned_to_id = g.user_id OR g.user_id = ANY(t0.rotation_member_ids))) x
-		CROSS JOIN LATERAL (SELECT x.left_over, CASE WHEN cardinality(x.left_over) < 2 THEN '{}' ELSE x.left_over END AS ids) r
-	WHERE t.id = x.id RETURNING t.*`
-
-const unassignedEvents = `
-	INSERT INTO outbox (id, name, payload, trace)
-	SELECT gen_random_uuid(), @event_name, @event_payload::jsonb || ` + refMembers + `, @event_trace FROM changed t`
-
-const unassignSQL = `
-WITH goners AS (
-	INSERT INTO gone_members (residence_id, user_id, gone_at) VALUES (@residence::uuid, @user::uuid, @now::timestamptz)
-	ON CONFLICT (residence_id, user_id) DO UPDATE SET gone_at = excluded.gone_at RETURNING residence_id, user_id),
-changed AS (` + goneFrom + `),
-event AS (` + unassignedEvents + `)
-SELECT count(*) FROM changed`
+const goneSQL = `
+INSERT INTO gone_members (residence_id, user_id, gone_at) VALUES (@residence::uuid, @user::uuid, @now::timestamptz)
+ON CONFLICT (residence_id, user_id) DO UPDATE SET gone_at = excluded.gone_at`
 
 const cameBackSQL = `DELETE FROM gone_members WHERE residence_id = @residence::uuid AND user_id = @user::uuid`
 
@@ -79,8 +61,10 @@ func (s *Service) noteMember(ctx context.Context, tx pgx.Tx, e events.Received[e
 func gone(m events.Membership) bool { return m.Change == "left" || m.Change == "removed" }
 
 func unassign(ctx context.Context, tx pgx.Tx, m events.Membership, now time.Time) error {
-	_, _, err := pg.Scalar[int](ctx, tx, unassignSQL, events.TaskChanged.Args(ctx, events.TaskRef{ActorID: m.ActorID},
-		pgx.NamedArgs{"residence": m.ResidenceID, "user": m.UserID, "now": now}))
+	_, err := pg.Exec(ctx, tx, goneSQL, pgx.NamedArgs{"residence": m.ResidenceID, "user": m.UserID, "now": now})
+	if err == nil {
+		err = handBack(ctx, tx, goneMembers{residence: &m.ResidenceID, user: &m.UserID, actor: m.ActorID, since: now.Add(-time.Second), now: now})
+	}
 	if err != nil {
 		return fmt.Errorf("unassign %s in %s: %w", m.UserID, m.ResidenceID, err)
 	}

@@ -15,12 +15,7 @@ import (
 // Somebody may be assigned to a task just as they leave: who sees what is cached for five minutes at the most.
 const assignedLate = 10 * time.Minute
 
-const unassignLateSQL = `
-WITH goners AS (SELECT residence_id, user_id FROM gone_members WHERE gone_at > @since::timestamptz),
-forgotten AS (DELETE FROM gone_members WHERE gone_at <= @since::timestamptz),
-changed AS (` + goneFrom + `),
-event AS (` + unassignedEvents + `)
-SELECT count(*) FROM changed`
+const forgetMembersSQL = `DELETE FROM gone_members WHERE gone_at <= @since::timestamptz`
 
 // A task that somebody is just adding while its residence is being deleted can commit after everything was erased. Who
 // sees what is cached for five minutes at the most, so looking again for a day is more than enough.
@@ -71,8 +66,11 @@ func eraseLateOnce(ctx context.Context, d *boot.Deps) error {
 	if _, err := pg.Exec(ctx, d.DB, eraseLateSQL, pgx.NamedArgs{"since": now.Add(-goneFor)}); err != nil {
 		return fmt.Errorf("erase what came late: %w", err)
 	}
-	args := events.TaskChanged.Args(ctx, events.TaskRef{}, pgx.NamedArgs{"since": now.Add(-assignedLate), "now": now})
-	if _, _, err := pg.Scalar[int](ctx, d.DB, unassignLateSQL, args); err != nil {
+	since := now.Add(-assignedLate)
+	if _, err := pg.Exec(ctx, d.DB, forgetMembersSQL, pgx.NamedArgs{"since": since}); err != nil {
+		return fmt.Errorf("forget who left long ago: %w", err)
+	}
+	if err := handBack(ctx, d.DB, goneMembers{since: since, now: now}); err != nil {
 		return fmt.Errorf("unassign who left meanwhile: %w", err)
 	}
 	return nil

@@ -157,8 +157,9 @@ func (s *Service) newRow(ctx context.Context, actor identity.Actor, homes []acce
 	if err != nil {
 		return nil, err
 	}
-	if in.AssignedToID == nil && in.Rotation != noRotation {
-		p.AssignedToID.Value = turnOf(id, in.Rotation, in.RotationMemberIDs, nil)
+	turns := taking{task: id, rotation: p.Rotation.Value, members: *p.RotationMemberIDs.Value}.begun(in.AssignedToID, nil)
+	if in.AssignedToID == nil {
+		p.AssignedToID.Value = turns.turn(nil)
 	}
 	due, err := s.newRule(ctx, homes, in.TaskFields, location)
 	if err != nil {
@@ -171,7 +172,7 @@ func (s *Service) newRow(ctx context.Context, actor identity.Actor, homes []acce
 	}
 	now := s.Clock.Now()
 	row["id"], row["event_id"], row["next_due_date"], row["created_by_id"] = id, uuid.Must(uuid.NewV7()), due, actor.UserID
-	row["template_id"], row["created_at"], row["updated_at"] = in.TemplateID, now, now
+	row["template_id"], row["created_at"], row["updated_at"], row["rotation_start"] = in.TemplateID, now, now, turns.start
 	row["in_progress"], row["is_cancelled"], row["is_archived"], row["is_done"], row["completion_count"], row["version"] = false, false, false, false, 0, 1
 	return row, nil
 }
@@ -367,8 +368,8 @@ func (s *Service) ChangeTask(ctx context.Context, actor identity.Actor, id uuid.
 		if out.Outcome == "refused" {
 			return Task{}, refusedField("body", out.Field)
 		}
-		// The rule has changed: say where that puts the next due date, given the log of this very version.
-		if err := s.applyRule(homes, p, out, &c); err != nil {
+		// The rule or the rotation has changed: say what that makes of the log of this very version.
+		if err := s.applyLog(homes, p, out, &c); err != nil {
 			return Task{}, err
 		}
 	}
@@ -396,6 +397,20 @@ func (s *Service) lookUpMembers(ctx context.Context, actor identity.Actor, homes
 	return nil
 }
 
+// applyLog checks what the patch changes and says what follows from it.
+func (s *Service) applyLog(homes []access.Home, p TaskPatch, out changedTask, c *taskChange) error {
+	c.seen, c.anchor = &out.Version, nil
+	if orZero(out.OtherRotation) {
+		log := doers(out.DoneBy)
+		turns := taking{task: out.ID, rotation: *out.WantedRotation, members: out.WantedMembers}.begun(out.WantedAssignee, log)
+		c.turn, c.start = turns.turn(log), turns.start
+	}
+	if orZero(out.OtherRule) {
+		return s.applyRule(homes, p, out, c)
+	}
+	return nil
+}
+
 // applyRule checks the changed rule and says what follows from it.
 func (s *Service) applyRule(homes []access.Home, p TaskPatch, out changedTask, c *taskChange) error {
 	anchor, err := out.refuseRule("body", s.today(homes, *out.RuleResidenceID), p.DueDate.Set && p.DueDate.Value != nil)
@@ -406,7 +421,7 @@ func (s *Service) applyRule(homes []access.Home, p TaskPatch, out changedTask, c
 		out.RuleAnchor, c.anchor = anchor, anchor
 	}
 	due := out.replay(homes, out.DoneAt, out.SkippedOn)
-	c.seen, c.next, c.over = &out.Version, dayOrNil(due.Day), due.Over
+	c.next, c.over = dayOrNil(due.Day), due.Over
 	return nil
 }
 

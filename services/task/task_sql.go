@@ -64,7 +64,7 @@ type insertedTask struct {
 
 const newColumns = `id, residence_id, title, description, category_id, priority_id, frequency_id, custom_interval_days, reschedule_from,
 	due_date, next_due_date, assigned_to_id, contractor_id, estimated_cost, actual_cost, template_id, created_by_id, created_at, updated_at,
-	rrule, season_start, season_end, end_date, max_occurrences, checklist, rotation, rotation_member_ids`
+	rrule, season_start, season_end, end_date, max_occurrences, checklist, rotation, rotation_member_ids, rotation_start`
 
 // An id that is added by somebody else while this runs breaks the primary key and with it the whole statement: skipping
 // the one row would leave some of the tasks added and some not. The rows go in in the order of their ids, so that two who
@@ -168,11 +168,13 @@ type taskChange struct {
 	patch              map[string]any
 	room               room // of the owner of the residence that it is to move to
 	now                time.Time
-	// When the rule changes: the version whose log was replayed, and what came out.
+	// When the rule or the rotation changes: the version whose log was replayed, and what came out.
 	seen   *int
 	next   *day.Day
 	over   bool
-	anchor *day.Day // the first due date, where the rule moves it
+	anchor *day.Day   // the first due date, where the rule moves it
+	turn   *uuid.UUID // whose it is in the new rotation
+	start  int        // where the new rotation begins
 }
 
 type changedTask struct {
@@ -181,13 +183,18 @@ type changedTask struct {
 	PreviousResidenceID *uuid.UUID
 	Task
 	ruleRow
-	DoneAt    []time.Time // oldest first
-	SkippedOn []day.Day
+	OtherRule, OtherRotation *bool // the patch makes another
+	WantedRotation           *string
+	WantedMembers            []uuid.UUID
+	WantedAssignee           *uuid.UUID  // without the rotation's turn
+	DoneAt                   []time.Time // oldest first; nil when nothing is derived from it
+	DoneBy                   []uuid.UUID // as DoneAt
+	SkippedOn                []day.Day
 }
 
-// A patch that leaves the rule alone, or sets a plain one of a task that was never done, takes one round trip. Otherwise
-// the statement answers what the rule would be and the log, and applies when it comes back with the version and the next
-// date.
+// A patch that leaves rule and rotation alone, or sets a plain rule of a task that was never done, takes one round trip.
+// Otherwise the statement answers what they would be and the log, and applies when it comes back with the version, the
+// next date and the turn.
 var (
 	changeTaskSQL        = changeTaskStart + changeTaskEnd
 	limitedChangeTaskSQL = changeTaskStart + noRoomForMovedTask + changeTaskEnd
@@ -200,8 +207,8 @@ WITH wanted AS (
 		p.residence_id <> t.residence_id AS moved, m.rotation, m.rotation_member_ids,
 		(m.rotation, m.rotation_member_ids) IS DISTINCT FROM (t.rotation, t.rotation_member_ids) AS other_rotation,` + changedChecklist + ` AS checklist,
 		CASE WHEN p.residence_id <> t.residence_id AND NOT jsonb_exists(@patch::jsonb, 'contractor_id') THEN NULL ELSE p.contractor_id END AS contractor_id,
-		coalesce(CASE WHEN p.residence_id <> t.residence_id AND NOT jsonb_exists(@patch::jsonb, 'assigned_to_id') THEN NULL ELSE p.assigned_to_id END,
-			CASE WHEN (m.rotation, m.rotation_member_ids) IS DISTINCT FROM (t.rotation, t.rotation_member_ids) THEN m.rotation_member_ids[1] END) AS assigned_to_id,
+		a.assignee AS wanted_assignee,
+		coalesce(a.assignee, CASE WHEN (m.rotation, m.rotation_member_ids) IS DISTINCT FROM (t.rotation, t.rotation_member_ids) THEN @turn::uuid END) AS assigned_to_id,
 		(p.residence_id, p.frequency_id, p.custom_interval_days, p.reschedule_from, p.due_date, p.rrule, p.season_start, p.season_end, p.end_date, p.max_occurrences)
 			IS NOT DISTINCT FROM (t.residence_id, t.frequency_id, t.custom_interval_days, t.reschedule_from, t.due_date, t.rrule, t.season_start, t.season_end,
 				t.end_date, t.max_occurrences) AS same_rule,
@@ -210,15 +217,16 @@ WITH wanted AS (
 	FROM tasks t CROSS JOIN LATERAL jsonb_populate_record(t, @patch::jsonb) p
 		CROSS JOIN LATERAL (SELECT p.rotation = 'none' OR (p.residence_id <> t.residence_id AND NOT jsonb_exists(@patch::jsonb, 'rotation_member_ids')) AS ends) r
 		CROSS JOIN LATERAL (SELECT CASE WHEN r.ends THEN 'none' ELSE p.rotation END AS rotation, CASE WHEN r.ends THEN '{}' ELSE p.rotation_member_ids END AS rotation_member_ids) m
+		CROSS JOIN LATERAL (SELECT CASE WHEN p.residence_id <> t.residence_id AND NOT jsonb_exists(@patch::jsonb, 'assigned_to_id') THEN NULL ELSE p.assigned_to_id END AS assignee) a
 	WHERE t.id = @id::uuid AND t.residence_id = ANY(@writable::uuid[]) AND (@version::int IS NULL OR t.version = @version::int)),
 refused AS (
 	SELECT v.field FROM wanted w CROSS JOIN LATERAL (VALUES ` + lookupChecks + `,
 		('contractor_id', (w.moved OR w.contractor_id IS DISTINCT FROM w.had_contractor) AND w.contractor_id IS NOT NULL AND NOT EXISTS (
 			SELECT FROM contractors k WHERE k.id = w.contractor_id AND ` + visibleContractor + `)),
 		('assigned_to_id', (w.moved OR w.assigned_to_id IS DISTINCT FROM w.had_assignee) AND w.assigned_to_id IS NOT NULL
-			AND NOT w.residence_id = ANY(@assignee_homes::uuid[]) AND NOT (w.other_rotation AND w.assigned_to_id = w.rotation_member_ids[1])),
-		('rotation_member_ids', w.rotation <> 'none' AND (cardinality(w.rotation_member_ids) < 2
-			OR ((w.moved OR w.other_rotation) AND NOT w.residence_id = ANY(@rotation_homes::uuid[]))))`
+			AND NOT w.residence_id = ANY(@assignee_homes::uuid[]) AND NOT (w.other_rotation AND w.assigned_to_id = ANY(w.rotation_member_ids))),
+		('rotation_member_ids', CASE WHEN w.rotation = 'none' THEN jsonb_array_length(coalesce(@patch::jsonb->'rotation_member_ids', '[]')) > 0
+			ELSE cardinality(w.rotation_member_ids) < 2 OR ((w.moved OR w.other_rotation) AND NOT w.residence_id = ANY(@rotation_homes::uuid[])) END)`
 	changeTaskEnd = `) AS v(field, wrong)
 	WHERE v.wrong LIMIT 1),
 changed AS (
@@ -227,24 +235,28 @@ changed AS (
 		reschedule_from = w.reschedule_from, assigned_to_id = w.assigned_to_id, contractor_id = w.contractor_id,
 		estimated_cost = w.estimated_cost, actual_cost = w.actual_cost, rrule = w.rrule, season_start = w.season_start, season_end = w.season_end,
 		end_date = w.end_date, max_occurrences = w.max_occurrences, checklist = w.checklist, rotation = w.rotation, rotation_member_ids = w.rotation_member_ids,
+		rotation_start = CASE WHEN w.other_rotation THEN @rotation_start::int ELSE t.rotation_start END,
 		due_date = CASE WHEN w.version = @seen::int AND NOT w.same_rule THEN coalesce(@anchor::date, w.due_date) ELSE w.due_date END,
 		next_due_date = CASE WHEN w.same_rule THEN t.next_due_date WHEN w.version = @seen::int THEN @next::date ELSE w.due_date END,
 		is_done = CASE WHEN w.same_rule THEN t.is_done WHEN w.version = @seen::int THEN @over::boolean ELSE false END,
 		version = t.version + 1, updated_at = @now::timestamptz
 	FROM wanted w
 	WHERE t.id = w.id AND t.version = w.version AND NOT EXISTS (SELECT FROM refused)
-		AND (w.same_rule OR w.plain OR w.version = @seen::int)
+		AND (w.version = @seen::int OR ((w.same_rule OR w.plain) AND (w.rotation = 'none' OR NOT w.other_rotation)))
 	RETURNING t.*, CASE WHEN w.moved THEN w.was_in END AS previous_residence_id),
 followed AS (
 	UPDATE completions c SET residence_id = t.residence_id FROM changed t
 	WHERE t.previous_residence_id IS NOT NULL AND c.task_id = t.id),
 event AS (` + events.ColumnsWith(refMembers+` || jsonb_build_object('previous_residence_id', t.previous_residence_id)`) + ` FROM changed t)
 SELECT 'changed' AS outcome, '' AS field, t.previous_residence_id, ` + taskColumns + `,
-	` + noRule + `, NULL::timestamptz[] AS done_at, NULL::date[] AS skipped_on
+	` + noRule + `, NULL::boolean AS other_rule, NULL::boolean AS other_rotation, NULL::text AS wanted_rotation, NULL::uuid[] AS wanted_members,
+	NULL::uuid AS wanted_assignee, NULL::timestamptz[] AS done_at, NULL::uuid[] AS done_by, NULL::date[] AS skipped_on
 FROM changed` + withAssignee + `
 UNION ALL
 SELECT CASE WHEN r.field IS NULL THEN 'kept' ELSE 'refused' END, coalesce(r.field, ''), NULL, ` + taskColumns + `, ` + ruleColumns + `,
+	NOT w.same_rule, w.other_rotation, w.rotation, w.rotation_member_ids, w.wanted_assignee,
 	CASE WHEN NOT w.same_rule THEN ARRAY(SELECT c.completed_at FROM completions c WHERE c.task_id = t.id ORDER BY c.completed_at, c.id) END,
+	CASE WHEN w.other_rotation THEN ARRAY(SELECT c.completed_by_id FROM completions c WHERE c.task_id = t.id ORDER BY c.completed_at, c.id) END,
 	CASE WHEN NOT w.same_rule THEN ARRAY(SELECT k.occurrence FROM task_skips k WHERE k.task_id = t.id) END
 FROM tasks` + withAssignee + `LEFT JOIN wanted w ON true LEFT JOIN task_frequencies f ON f.id = w.frequency_id LEFT JOIN refused r ON true
 WHERE t.id = @id::uuid AND t.residence_id = ANY(@mine::uuid[]) AND NOT EXISTS (SELECT FROM changed)`
@@ -259,7 +271,7 @@ func changeTask(ctx context.Context, q pg.Querier, c taskChange) (changedTask, b
 	args := events.TaskChanged.Args(ctx, events.TaskRef{ActorID: c.actor.UserID}, pgx.NamedArgs{
 		"id": c.id, "actor": c.actor.UserID, "version": c.version, "mine": c.readable, "writable": c.writable,
 		"assignee_homes": c.assigneeHomes, "patch": string(raw), "now": c.now, "seen": c.seen, "next": c.next,
-		"over": c.over, "anchor": c.anchor, "rotation_homes": c.rotationHomes,
+		"over": c.over, "anchor": c.anchor, "rotation_homes": c.rotationHomes, "turn": c.turn, "rotation_start": c.start,
 	})
 	if !c.room.unlimited() {
 		return oneInRoom[changedTask](ctx, q, c.room, limitedChangeTaskSQL, usedTasksSQL, args)
