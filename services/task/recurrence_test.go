@@ -532,3 +532,13 @@ func TestAChecklist(t *testing.T) {
 		t.Errorf("a one-off that is done: %+v", got)
 	}
 }
+
+func TestAnUnknownFrequencyIsNamedWhateverElseTheRuleSays(t *testing.T) {
+	h := open(t)
+	for _, more := range []doc{{"season_start": "04-01", "season_end": "10-31"}, {"end_date": "2026-04-01"}, {"max_occurrences": 3}, {}} {
+		a := h.owner.Refused(422, "validation_failed", "POST", "/api/tasks/", with(doc{"residence_id": h.home, "title": "x", "frequency_id": newID()}, more))
+		if !strings.Contains(string(a.Body), `"body.frequency_id"`) {
+			t.Errorf("%v: %s", more, a.Body)
+		}
+	}
+}

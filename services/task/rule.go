@@ -146,7 +146,7 @@ func (s *Service) newRule(ctx context.Context, homes []access.Home, in TaskField
 	return row.RuleAnchor, err
 }
 
-// readFrequency fills in the unit. An unknown frequency is left for the statement to refuse.
+// readFrequency fills in the unit.
 func (s *Service) readFrequency(ctx context.Context, in TaskFields, location string, row *ruleRow) error {
 	if in.FrequencyID == nil {
 		return nil
@@ -158,6 +158,7 @@ func (s *Service) readFrequency(ctx context.Context, in TaskFields, location str
 	for _, f := range lookups.Frequencies {
 		switch {
 		case f.ID != *in.FrequencyID:
+			continue
 		case f.Unit != "custom":
 			row.RuleUnit, row.RuleEvery = &f.Unit, &f.Every
 		case in.CustomIntervalDays == nil:
@@ -165,8 +166,9 @@ func (s *Service) readFrequency(ctx context.Context, in TaskFields, location str
 		default:
 			row.RuleUnit, row.RuleEvery = new("day"), in.CustomIntervalDays
 		}
+		return nil
 	}
-	return nil
+	return refusedField(location, "frequency_id")
 }
 
 // refuseLookups is what statements refuse of a rule, for one that no statement sees.
@@ -182,8 +184,6 @@ func (s *Service) refuseLookups(ctx context.Context, in TaskFields) error {
 		}
 	}
 	switch {
-	case in.FrequencyID != nil && unit == "":
-		return refusedField("body", "frequency_id")
 	case in.RRule != nil && unit != "" && unit != "none":
 		return refusedField("body", "rrule")
 	case in.SeasonStart == nil && in.SeasonEnd != nil:
