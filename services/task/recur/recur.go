@@ -205,6 +205,9 @@ func (w *walk) next() Due {
 		return due
 	}
 	due.Day = w.Season.opens(w.Pause.Until.AddDays(1))
+	if !w.End.IsZero() && due.Day.After(w.End) {
+		due.Day, due.Over = day.Day{}, w.count > 0 // the pause outlasts it
+	}
 	return due
 }
 
