@@ -68,7 +68,7 @@ func TestHotStatementsScanNoTable(t *testing.T) {
 		"user": person, "over": false, "anchor": nil, "rotation_homes": homes, "assignee": nil, "skip": uuid.New(), "occurrence": "2026-03-10",
 		"reason": nil, "item": uuid.NewString(), "done": true, "ids": []uuid.UUID{task}, "paused_from": []*string{nil}, "paused_until": []*string{nil},
 		"seens": []int{1}, "nexts": []*string{nil}, "overs": []bool{false},
-		"turn": nil, "rotation_start": 0, "assignees": []uuid.UUID{uuid.Nil}, "nobody": uuid.Nil, "rotations": []string{"none"}, "starts": []int{0}, "gone": []uuid.UUID{person},
+		"archived": false, "turn": nil, "rotation_start": 0, "assignees": []uuid.UUID{uuid.Nil}, "nobody": uuid.Nil, "rotations": []string{"none"}, "starts": []int{0}, "gone": []uuid.UUID{person},
 		"mine_only": false, "hash": []byte{1}, "since": "2026-03-10T12:00:00Z",
 		"currencies": []string{"EUR", "USD"}, "task_name": "x", "task_payload": "{}", "task_trace": "", "entry": 1,
 		"owners": []uuid.UUID{person}, "most": []int{10}, "owned": homes, "owned_by": []uuid.UUID{person, person},

@@ -147,18 +147,26 @@ func (s *Service) setPause(ctx context.Context, actor identity.Actor, id uuid.UU
 
 // PauseResidence pauses every open task of a residence, as for a vacation, and answers how many.
 func (s *Service) PauseResidence(ctx context.Context, actor identity.Actor, residence uuid.UUID, in PauseFields) (int, error) {
-	return s.pauseAll(ctx, actor, residence, func(row seriesRow, due recur.Due, today day.Day) (seriesRow, error) {
+	return s.pauseAll(ctx, actor, residence, false, func(row seriesRow, due recur.Due, today day.Day) (seriesRow, error) {
 		from, until, err := in.window(today)
-		if err != nil || !row.Open() {
+		if err != nil || !row.Open() || row.pausedThrough(from, until) {
 			return row, err
 		}
 		return row.paused(due, today, from, until), nil
 	})
 }
 
-// ResumeResidence ends every pause in a residence, and answers how many.
+// pausedThrough reports whether a pause that the task has already lasts as long: a vacation does not shorten it.
+func (r seriesRow) pausedThrough(from day.Day, until *day.Day) bool {
+	if r.PausedFrom == nil || r.PausedFrom.After(from) {
+		return false
+	}
+	return r.PausedUntil == nil || (until != nil && !r.PausedUntil.Before(*until))
+}
+
+// ResumeResidence ends every pause in a residence, also of what is put away, and answers how many.
 func (s *Service) ResumeResidence(ctx context.Context, actor identity.Actor, residence uuid.UUID) (int, error) {
-	return s.pauseAll(ctx, actor, residence, func(row seriesRow, _ recur.Due, today day.Day) (seriesRow, error) {
+	return s.pauseAll(ctx, actor, residence, true, func(row seriesRow, _ recur.Due, today day.Day) (seriesRow, error) {
 		if row.PausedFrom == nil {
 			return row, nil
 		}
@@ -166,7 +174,7 @@ func (s *Service) ResumeResidence(ctx context.Context, actor identity.Actor, res
 	})
 }
 
-func (s *Service) pauseAll(ctx context.Context, actor identity.Actor, residence uuid.UUID, set pausing) (int, error) {
+func (s *Service) pauseAll(ctx context.Context, actor identity.Actor, residence uuid.UUID, archived bool, set pausing) (int, error) {
 	home, err := s.Access.Writable(ctx, actor, residence)
 	if err != nil {
 		return 0, err
@@ -176,7 +184,7 @@ func (s *Service) pauseAll(ctx context.Context, actor identity.Actor, residence 
 		return 0, err
 	}
 	for range tries {
-		rows, err := readSeriesIn(ctx, s.DB, residence)
+		rows, err := readSeriesIn(ctx, s.DB, residence, archived)
 		if err != nil {
 			return 0, err
 		}
@@ -214,7 +222,7 @@ func (s *Service) restateResidence(ctx context.Context, e events.Home) error {
 	if _, found := homeOf(homes, e.ID); !found {
 		return nil // it has another owner since, or is gone: that change tells of itself
 	}
-	rows, err := readSeriesIn(ctx, s.DB, e.ID)
+	rows, err := readSeriesIn(ctx, s.DB, e.ID, true)
 	if err != nil {
 		return err
 	}

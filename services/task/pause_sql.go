@@ -13,15 +13,15 @@ import (
 	"hearth.internal/pkg/pg"
 )
 
-// seriesInSQL is every task of a residence that is not put away, with its log.
+// seriesInSQL is every task of a residence with its log, those that are put away only if asked for.
 const seriesInSQL = `
 SELECT ` + taskColumns + `, ` + ruleColumns + `, ` + logColumns + `,
 	NULL::uuid AS taken_by, NULL::timestamptz AS taken_at, NULL::int AS taken_version, true AS contractor_ok
 FROM tasks` + withAssignee + theRule + theLog + `
-WHERE t.residence_id = @residence::uuid AND NOT t.is_archived`
+WHERE t.residence_id = @residence::uuid AND (@archived::boolean OR NOT t.is_archived)`
 
-func readSeriesIn(ctx context.Context, q pg.Querier, residence uuid.UUID) ([]seriesRow, error) {
-	return pg.All[seriesRow](ctx, q, seriesInSQL, pgx.NamedArgs{"residence": residence})
+func readSeriesIn(ctx context.Context, q pg.Querier, residence uuid.UUID, archived bool) ([]seriesRow, error) {
+	return pg.All[seriesRow](ctx, q, seriesInSQL, pgx.NamedArgs{"residence": residence, "archived": archived})
 }
 
 // Rows are locked in the order of their ids, so that two who restate the same tasks wait for each other and not in a
