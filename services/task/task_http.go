@@ -1,6 +1,7 @@
 package task
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"hash/fnv"
@@ -8,8 +9,10 @@ import (
 
 	"github.com/google/uuid"
 
+	"hearth.internal/pkg/day"
 	"hearth.internal/pkg/httpx"
 	"hearth.internal/pkg/identity"
+	"hearth.internal/pkg/patch"
 )
 
 // TaskPath names a task; exported, as are all that inputs embed, because huma fills no others.
@@ -84,14 +87,32 @@ func (s *Service) getTask(ctx context.Context, in *TaskPath) (*taskOutput, error
 	return answerTask(http.StatusOK, task, err)
 }
 
+// TaskWhole is a task as it is to be. An app of before there were these does not know them and leaves them out: that is
+// no wish to lose them.
+type TaskWhole struct {
+	TaskFields
+	EndDate           patch.Nullable[day.Day]          `json:"end_date,omitzero" doc:"Kept, if left out"`
+	MaxOccurrences    patch.Nullable[int]              `json:"max_occurrences,omitzero" minimum:"1" maximum:"1000" doc:"Kept, if left out"`
+	Checklist         patch.Nullable[[]ChecklistEntry] `json:"checklist,omitzero" maxItems:"50" doc:"Kept, if left out; an item whose id stays keeps its tick"`
+	Rotation          patch.Nullable[string]           `json:"rotation,omitzero" enum:"none,round_robin,fewest_done,random" doc:"Kept, if left out"`
+	RotationMemberIDs patch.Nullable[[]uuid.UUID]      `json:"rotation_member_ids,omitzero" maxItems:"20" doc:"Kept, if left out"`
+}
+
+func (w TaskWhole) patch() TaskPatch {
+	p := w.whole()
+	p.EndDate, p.MaxOccurrences, p.Checklist, p.RotationMemberIDs = w.EndDate, w.MaxOccurrences, w.Checklist, w.RotationMemberIDs
+	p.Rotation = patch.Optional[string]{Set: w.Rotation.Set, Value: cmp.Or(orZero(w.Rotation.Value), noRotation)}
+	return p
+}
+
 type putTaskInput struct {
 	TaskPath
 	httpx.IfMatch
-	Body TaskFields
+	Body TaskWhole
 }
 
 func (s *Service) putTask(ctx context.Context, in *putTaskInput) (*taskOutput, error) {
-	task, err := s.ChangeTask(ctx, identity.From(ctx), in.ID, in.Version(), in.Body.whole())
+	task, err := s.ChangeTask(ctx, identity.From(ctx), in.ID, in.Version(), in.Body.patch())
 	return answerTask(http.StatusOK, task, err)
 }
 
