@@ -277,6 +277,9 @@ func (s *Service) rewrite(ctx context.Context, actor identity.Actor, id uuid.UUI
 		var applied bool
 		if in == nil {
 			c.derived = log.derive(homes, log.without(id))
+			if c.assignee, err = s.assigneeAgain(ctx, actor, homes, row.Task, c.derived); err != nil {
+				return Completion{}, err
+			}
 			c.task = c.derived.after(row.Task)
 			applied, err = undo(ctx, s.DB, c)
 		} else {
@@ -296,6 +299,19 @@ func (s *Service) rewrite(ctx context.Context, actor identity.Actor, id uuid.UUI
 		}
 	}
 	return Completion{}, busy()
+}
+
+// assigneeAgain is who has the task after a completion was undone. What was done keeps the name of somebody who has left
+// since; what is to be done again does not.
+func (s *Service) assigneeAgain(ctx context.Context, actor identity.Actor, homes []access.Home, t Task, d derived) (*uuid.UUID, error) {
+	if !t.IsDone || d.over || d.assignee == nil {
+		return d.assignee, nil
+	}
+	theirs, err := s.assigneeHomes(ctx, actor, homes, d.assignee)
+	if err != nil || !slices.Contains(theirs, t.ResidenceID) {
+		return nil, err
+	}
+	return d.assignee, nil
 }
 
 // completionPlace is where a completion stands in a list, newest first.

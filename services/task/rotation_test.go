@@ -140,3 +140,20 @@ func TestMembersAreOnlyForARotation(t *testing.T) {
 	}
 	h.patch(t, mine.ID, doc{"rotation_member_ids": []uuid.UUID{}})
 }
+
+func TestWhatIsUndoneIsNotForSomebodyWhoHasLeft(t *testing.T) {
+	h := open(t)
+	theirs, stays := h.add(t, h.owner, doc{"assigned_to_id": h.member.Actor.UserID}), h.add(t, h.owner, doc{"assigned_to_id": h.viewer.Actor.UserID})
+	done, other := h.complete(t, theirs.ID, "2026-03-10T10:00:00Z"), h.complete(t, stays.ID, "2026-03-10T10:00:00Z")
+	h.homes.Take(h.member.Actor.UserID)
+	h.forget(t, h.member)
+	h.leaves(t, h.member)
+	if got := h.turn(t, theirs.ID); got != "m" {
+		t.Errorf("what was done is now of %s", got)
+	}
+	h.owner.Want(204, "DELETE", path("task-completions", done.ID), nil)
+	h.owner.Want(204, "DELETE", path("task-completions", other.ID), nil)
+	if got := h.turn(t, theirs.ID) + h.turn(t, stays.ID); got != "-v" {
+		t.Errorf("undone, they are for %s", got)
+	}
+}
