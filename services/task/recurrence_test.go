@@ -120,6 +120,8 @@ func TestAChangedRuleIsCheckedAndMovesTheDueDate(t *testing.T) {
 		{"body.rrule", doc{"rrule": "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30", "frequency_id": nil}},
 		{"body.season_end", doc{"season_start": "04-01"}},
 		{"body.due_date", doc{"season_start": "04-01", "season_end": "10-31", "due_date": "2026-03-10"}},
+		{"body.season_start", doc{"frequency_id": yearly, "season_start": "04-01", "season_end": "10-31"}},
+		{"body.season_start", doc{"frequency_id": monthly, "season_start": "02-29", "season_end": "02-29"}},
 		{"body.end_date", doc{"end_date": "2026-03-09"}},
 		{"body.end_date", doc{"frequency_id": nil, "end_date": "2026-04-09"}},
 		{"body.rotation_member_ids", doc{"rotation": "random"}},

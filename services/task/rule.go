@@ -105,9 +105,10 @@ func (r ruleRow) refuseRule(location string, today day.Day, due bool) (anchor *d
 	rule := r.rule()
 	faults := rule.Check(today)
 	if !due && slices.ContainsFunc(faults, func(f recur.Fault) bool { return f.Field == "due_date" }) {
-		first := rule.FirstFrom(rule.Anchor)
-		rule.Anchor, anchor = first, dayOrNil(first)
-		faults = rule.Check(today)
+		if faults = rule.CheckFrom(rule.Anchor); len(faults) == 0 {
+			rule.Anchor = rule.FirstFrom(rule.Anchor)
+			anchor, faults = &rule.Anchor, rule.Check(today)
+		}
 	}
 	if rule.Anchor.IsZero() && !rule.RRule.IsZero() && len(faults) == 0 {
 		anchor = dayOrNil(rule.FirstFrom(today)) // an rrule says itself when it begins

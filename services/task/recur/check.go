@@ -25,7 +25,7 @@ func (r Rule) Check(today day.Day) []Fault {
 		return faults
 	}
 	if r.Anchor.IsZero() {
-		return r.checkFires(today)
+		return r.CheckFrom(today)
 	}
 	return r.checkAnchor()
 }
@@ -45,11 +45,13 @@ func (r Rule) checkOnce() (faults []Fault) {
 
 // checkAnchor finds a due date on which the rule does not fire.
 func (r Rule) checkAnchor() []Fault {
-	if !r.RRule.IsZero() && !r.RRule.from(r.Anchor).after(r.Anchor.AddDays(-1)).Equal(r.Anchor) {
-		if faults := r.checkFires(r.Anchor); faults != nil {
-			return faults
+	if !r.RRule.IsZero() {
+		switch first := r.RRule.from(r.Anchor).after(r.Anchor.AddDays(-1)); {
+		case first.IsZero():
+			return []Fault{neverFires}
+		case !first.Equal(r.Anchor):
+			return append(r.CheckFrom(r.Anchor), Fault{"due_date", "is not a day on which the rrule fires"})[:1]
 		}
-		return []Fault{{"due_date", "is not a day on which the rrule fires"}}
 	}
 	if !r.Season.Has(r.Anchor) {
 		return []Fault{{"due_date", "is not in season"}}
@@ -57,15 +59,16 @@ func (r Rule) checkAnchor() []Fault {
 	return nil
 }
 
-// checkFires finds a rule that fires on no day from the first on.
-func (r Rule) checkFires(first day.Day) []Fault {
-	if r.FirstFrom(first).IsZero() {
-		switch {
-		case r.RRule.IsZero() || !r.RRule.from(first).after(first.AddDays(-1)).IsZero():
-			return []Fault{{"season_start", "lets the task be due on no day: the rule never fires in season"}}
-		default:
-			return []Fault{{"rrule", "never fires"}}
-		}
+var neverFires = Fault{"rrule", "never fires"}
+
+// CheckFrom finds a rule that fires on no day from the first on. An rrule that never does is looked for through two
+// centuries, and that but once.
+func (r Rule) CheckFrom(first day.Day) []Fault {
+	switch {
+	case !r.RRule.IsZero() && r.RRule.from(first).after(first.AddDays(-1)).IsZero():
+		return []Fault{neverFires}
+	case r.FirstFrom(first).IsZero():
+		return []Fault{{"season_start", "lets the task be due on no day: the rule never fires in season"}}
 	}
 	return nil
 }
@@ -73,7 +76,11 @@ func (r Rule) checkFires(first day.Day) []Fault {
 // FirstFrom is the first day, that one included, on which a rule without an anchor fires; zero when it never does.
 func (r Rule) FirstFrom(d day.Day) day.Day {
 	w := &walk{Rule: r, started: true, calendar: r.calendarFrom(d)}
-	return w.inSeason(w.calendar.after(d.AddDays(-1)))
+	first := w.inSeason(w.calendar.after(d.AddDays(-1)))
+	if first.After(Latest) {
+		return day.Day{}
+	}
+	return first
 }
 
 // allows reports whether the rule falls on its anchor.
