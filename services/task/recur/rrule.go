@@ -16,6 +16,9 @@ import (
 // The most that an INTERVAL may be: the library counts on in steps of it.
 const longestInterval = 1000
 
+// The most that a month has of one weekday.
+const mostInMonth = 5
+
 // RRule is a recurrence rule of RFC 5545, section 3.3.10, that fires on days. The zero value is none.
 type RRule struct {
 	text    string
@@ -86,14 +89,28 @@ func refuseParts(values map[string]string) error {
 	case has("BYSETPOS") && !has("BYDAY") && !has("BYMONTHDAY") && !has("BYYEARDAY") && !has("BYWEEKNO") && !has("BYMONTH"):
 		return errors.New("has BYSETPOS, but nothing that it picks from")
 	}
-	for weekday := range strings.SplitSeq(values["BYDAY"], ",") {
-		if strings.HasPrefix(strings.TrimLeft(weekday, "+-"), "0") {
-			return fmt.Errorf("has BYDAY=%s, but counting begins at 1", weekday)
-		}
+	if err := refuseWeekdays(values["BYDAY"], frequency == "MONTHLY" || has("BYMONTH")); err != nil {
+		return err
 	}
 	for _, name := range []string{"COUNT", "INTERVAL"} {
 		if n, err := strconv.Atoi(values[name]); has(name) && (err != nil || n < 1 || n > longestInterval) {
 			return fmt.Errorf("has %s=%s, which is not a number from 1 to %d", name, values[name], longestInterval)
+		}
+	}
+	return nil
+}
+
+// refuseWeekdays refuses the numbers that the library does not expect: it panics at the tenth Monday of a month.
+func refuseWeekdays(weekdays string, ofMonth bool) error {
+	for weekday := range strings.SplitSeq(weekdays, ",") {
+		number := strings.TrimRight(strings.TrimLeft(weekday, "+-"), "ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+		n, err := strconv.Atoi(number)
+		switch {
+		case number == "":
+		case err != nil || n < 1:
+			return fmt.Errorf("has BYDAY=%s, but counting begins at 1", weekday)
+		case ofMonth && n > mostInMonth:
+			return fmt.Errorf("has BYDAY=%s, but a month has at most %d of a weekday", weekday, mostInMonth)
 		}
 	}
 	return nil
