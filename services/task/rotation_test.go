@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"hearth.internal/pkg/config"
 	"hearth.internal/pkg/events"
 	"hearth.internal/pkg/testkit"
 	"hearth.internal/task"
@@ -95,12 +96,22 @@ func TestARotationOfATaskThatWasDoneBeforeBeginsWithItsFirst(t *testing.T) {
 }
 
 func TestWhoLeavesHandsTheirTurnToTheNext(t *testing.T) {
-	h := open(t)
+	t.Run("prepared", func(t *testing.T) { leaveInTurn(t, open(t)) })
+	t.Run("behind an old PgBouncer", func(t *testing.T) {
+		leaveInTurn(t, openWith(t, func(cfg *config.Service) { cfg.DatabasePrepare = false }))
+	})
+}
+
+func leaveInTurn(t *testing.T, h house) {
+	t.Helper()
 	rotation := doc{"frequency_id": daily, "due_date": "2026-03-01", "rotation": "round_robin", "rotation_member_ids": ids(h.owner, h.member, h.viewer)}
 	theirs, others := h.add(t, h.owner, rotation), h.add(t, h.owner, rotation)
 	h.complete(t, theirs.ID, "2026-03-01T10:00:00Z")
 	h.complete(t, others.ID, "2026-03-01T10:00:00Z")
 	h.complete(t, others.ID, "2026-03-02T10:00:00Z")
+	late := h.add(t, h.owner, doc{"frequency_id": daily, "due_date": "2026-03-01"})
+	h.complete(t, late.ID, "2026-03-01T10:00:00Z")
+	h.patch(t, late.ID, doc{"rotation": "round_robin", "rotation_member_ids": ids(h.member, h.owner)})
 	done := h.add(t, h.owner, with(rotation, doc{"max_occurrences": 2}))
 	h.complete(t, done.ID, "2026-03-01T10:00:00Z")
 	last := h.complete(t, done.ID, "2026-03-02T10:00:00Z")
@@ -110,6 +121,9 @@ func TestWhoLeavesHandsTheirTurnToTheNext(t *testing.T) {
 	}
 	if got := h.turns(t, others.ID, 2, 3); got != "vovo" {
 		t.Errorf("another's turn goes on %s", got)
+	}
+	if got := h.read(t, late.ID); h.turn(t, late.ID) != "o" || got.Rotation != "none" || len(got.RotationMemberIDs) != 0 {
+		t.Errorf("one is left: %+v", got)
 	}
 	h.owner.Want(204, "DELETE", path("task-completions", last.ID), nil)
 	if got := h.turn(t, done.ID); got == "m" {
