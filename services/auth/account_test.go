@@ -75,7 +75,7 @@ func TestRegistrationsThatAreRefused(t *testing.T) {
 	}{
 		{"e-mail in use, in another case", map[string]any{"email": "TAKEN@example.COM"}, 409, "email_taken", "body.email"},
 		{"username in use, in another case", map[string]any{"username": "TaKen"}, 409, "username_taken", "body.username"},
-		{"no e-mail", map[string]any{"email": nil}, 422, "validation_failed", "body"},
+		{"no e-mail", map[string]any{"email": nil}, 422, "validation_failed", "body.email"},
 		{"not an e-mail", map[string]any{"email": "ada"}, 422, "validation_failed", "body.email"},
 		{"e-mail with a name", map[string]any{"email": "Ada <ada@example.com>"}, 422, "validation_failed", "body.email"},
 		{"two e-mails", map[string]any{"email": "a@example.com,b@example.com"}, 422, "validation_failed", "body.email"},

@@ -102,6 +102,8 @@ func TestARuleThatIsNoneIsRefused(t *testing.T) {
 	} {
 		if r, err := recur.ParseRRule(text); err == nil {
 			t.Errorf("%q is read as %q", text, r)
+		} else if strings.Contains(err.Error(), "strconv") {
+			t.Errorf("%q is refused in words that are not ours: %v", text, err)
 		}
 	}
 	for text, want := range map[string]string{

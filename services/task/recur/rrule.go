@@ -92,6 +92,13 @@ func refuseParts(values map[string]string) error {
 	if err := refuseWeekdays(values["BYDAY"], frequency == "MONTHLY" || has("BYMONTH")); err != nil {
 		return err
 	}
+	for _, name := range []string{"BYMONTHDAY", "BYYEARDAY", "BYWEEKNO", "BYMONTH", "BYSETPOS"} {
+		for number := range strings.SplitSeq(values[name], ",") {
+			if _, err := strconv.Atoi(number); has(name) && err != nil {
+				return fmt.Errorf("has %s=%s, which is not a list of numbers", name, values[name])
+			}
+		}
+	}
 	for _, name := range []string{"COUNT", "INTERVAL"} {
 		if n, err := strconv.Atoi(values[name]); has(name) && (err != nil || n < 1 || n > longestInterval) {
 			return fmt.Errorf("has %s=%s, which is not a number from 1 to %d", name, values[name], longestInterval)
