@@ -28,26 +28,28 @@ const (
 	UnsupportedMedia
 	Invalid
 	TooMany
+	RangeNotSatisfiable
 	Unavailable
 	Timeout
 )
 
 var statuses = map[Kind]int{
-	Internal:         http.StatusInternalServerError,
-	Malformed:        http.StatusBadRequest,
-	Unauthenticated:  http.StatusUnauthorized,
-	Forbidden:        http.StatusForbidden,
-	NotFound:         http.StatusNotFound,
-	NotAllowed:       http.StatusMethodNotAllowed,
-	Conflict:         http.StatusConflict,
-	Gone:             http.StatusGone,
-	Stale:            http.StatusPreconditionFailed,
-	TooLarge:         http.StatusRequestEntityTooLarge,
-	UnsupportedMedia: http.StatusUnsupportedMediaType,
-	Invalid:          http.StatusUnprocessableEntity,
-	TooMany:          http.StatusTooManyRequests,
-	Unavailable:      http.StatusServiceUnavailable,
-	Timeout:          http.StatusGatewayTimeout,
+	Internal:            http.StatusInternalServerError,
+	Malformed:           http.StatusBadRequest,
+	Unauthenticated:     http.StatusUnauthorized,
+	Forbidden:           http.StatusForbidden,
+	NotFound:            http.StatusNotFound,
+	NotAllowed:          http.StatusMethodNotAllowed,
+	Conflict:            http.StatusConflict,
+	Gone:                http.StatusGone,
+	Stale:               http.StatusPreconditionFailed,
+	TooLarge:            http.StatusRequestEntityTooLarge,
+	UnsupportedMedia:    http.StatusUnsupportedMediaType,
+	Invalid:             http.StatusUnprocessableEntity,
+	TooMany:             http.StatusTooManyRequests,
+	RangeNotSatisfiable: http.StatusRequestedRangeNotSatisfiable,
+	Unavailable:         http.StatusServiceUnavailable,
+	Timeout:             http.StatusGatewayTimeout,
 }
 
 // Status is the HTTP status of a kind.

@@ -44,6 +44,17 @@ var (
 	Busy             = Code{"busy", Conflict, "Somebody else is changing it right now"}
 	LimitReached     = Code{"limit_reached", Forbidden, "The plan's limit is reached"}
 
+	// About files.
+	FileTooLarge      = Code{"file_too_large", TooLarge, "The file is too large"}
+	FileNotAllowed    = Code{"file_type_not_allowed", Invalid, "Files of that type are not taken"}
+	FileDamaged       = Code{"file_damaged", Invalid, "The file is damaged"}
+	ImageTooLarge     = Code{"image_too_large", Invalid, "The image has too many pixels"}
+	DigestMismatch    = Code{"digest_mismatch", Invalid, "Not the file that was announced"}
+	TooManyUploads    = Code{"too_many_uploads", TooMany, "Too many uploads that nothing uses"}
+	NoDirectUpload    = Code{"direct_upload_unavailable", Conflict, "Files cannot be sent straight to the storage here"}
+	FileNotThere      = Code{"file_not_uploaded", Conflict, "The file has not arrived"}
+	RangeNotSatisfied = Code{"range_not_satisfiable", RangeNotSatisfiable, "The file has no such part"}
+
 	// About us.
 	InternalError      = Code{"internal_error", Internal, "Something went wrong"}
 	ServiceUnavailable = Code{"service_unavailable", Unavailable, "Temporarily not available"}
@@ -58,6 +69,7 @@ func All() []Code {
 		AuthRequired, InvalidToken, InvalidCredentials, AccountDisabled, NotPermitted, InvalidCode, WeakPassword, WrongPassword,
 		NoSuchThing, VersionConflict, IDTaken, EmailTaken, UsernameTaken, AlreadyVerified, AlreadyMember, OwnerCannotLeave,
 		InvalidShareCode, ImpossibleMove, Busy, LimitReached,
+		FileTooLarge, FileNotAllowed, FileDamaged, ImageTooLarge, DigestMismatch, TooManyUploads, NoDirectUpload, FileNotThere, RangeNotSatisfied,
 		InternalError, ServiceUnavailable, DeadlineExceeded,
 	}
 }

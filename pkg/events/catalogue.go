@@ -25,6 +25,7 @@ func Catalogue() []definition {
 		UserRegistered, UserChanged, CodeIssued, SessionsEnded,
 		ResidenceCreated, ResidenceChanged, ResidenceDeleted, MembersChanged,
 		TaskCreated, TaskChanged, TaskDeleted, TaskCompleted, CompletionChanged, ContractorChanged, ReportRequested,
+		DocumentChanged, EquipmentChanged,
 	}
 }
 
@@ -155,11 +156,14 @@ type TaskRef struct {
 	PreviousResidenceID uuid.UUID `json:"previous_residence_id,omitzero"`
 }
 
-func taskKeys(t TaskRef) []string {
-	if t.PreviousResidenceID != uuid.Nil {
-		return []string{cache.RevisionKey(t.ResidenceID), cache.RevisionKey(t.PreviousResidenceID)}
+func taskKeys(t TaskRef) []string { return movedKeys(t.ResidenceID, t.PreviousResidenceID) }
+
+// movedKeys are those of where something is, and of where it was if it has moved.
+func movedKeys(residence, previous uuid.UUID) []string {
+	if previous != uuid.Nil {
+		return revisionKeys([]uuid.UUID{residence, previous})
 	}
-	return []string{cache.RevisionKey(t.ResidenceID)}
+	return revisionKeys([]uuid.UUID{residence})
 }
 
 // TaskCreated: a new task.
@@ -258,4 +262,44 @@ type ReportRequest struct {
 	To          string    `json:"to,omitempty"`
 	Paper       string    `json:"paper"`
 	Locale      string    `json:"locale"`
+}
+
+// DocumentChanged: added, edited or deleted. What ends on a day is to be reminded of before.
+var DocumentChanged = Event[DocumentRef]{
+	Name: "document.changed", Producer: Document,
+	Keys: func(d DocumentRef) []string { return movedKeys(d.ResidenceID, d.PreviousResidenceID) },
+}
+
+// DocumentRef is a paper as the other services know it.
+type DocumentRef struct {
+	ID          uuid.UUID `json:"id"`
+	ResidenceID uuid.UUID `json:"residence_id"`
+	Type        string    `json:"document_type"`
+	Title       string    `json:"title"`
+	ItemName    string    `json:"item_name,omitempty"`
+	EndDate     string    `json:"end_date,omitempty"` // YYYY-MM-DD
+	IsActive    bool      `json:"is_active"`
+	ActorID     uuid.UUID `json:"actor_id"`
+	Change      string    `json:"change"` // created, changed, deleted
+	Version     int       `json:"version"`
+	// PreviousResidenceID is where it was, when the change moved it.
+	PreviousResidenceID uuid.UUID `json:"previous_residence_id,omitzero"`
+}
+
+// EquipmentChanged: a piece of equipment was added, edited or deleted.
+var EquipmentChanged = Event[EquipmentRef]{
+	Name: "equipment.changed", Producer: Document,
+	Keys: func(e EquipmentRef) []string { return movedKeys(e.ResidenceID, e.PreviousResidenceID) },
+}
+
+// EquipmentRef is an appliance or a system of a home as the other services know it.
+type EquipmentRef struct {
+	ID          uuid.UUID `json:"id"`
+	ResidenceID uuid.UUID `json:"residence_id"`
+	Name        string    `json:"name"`
+	ActorID     uuid.UUID `json:"actor_id"`
+	Change      string    `json:"change"` // created, changed, deleted
+	Version     int       `json:"version"`
+	// PreviousResidenceID is where it was, when the change moved it.
+	PreviousResidenceID uuid.UUID `json:"previous_residence_id,omitzero"`
 }

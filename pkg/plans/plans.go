@@ -24,11 +24,12 @@ type Plan struct {
 	Tasks       *int
 	Contractors *int
 	Documents   *int
+	Equipment   *int
 }
 
 // defaults are the tiers' limits.
 var defaults = map[string]Plan{
-	Free: {Tier: Free, Properties: new(1), Tasks: new(10), Contractors: new(5), Documents: new(5)},
+	Free: {Tier: Free, Properties: new(1), Tasks: new(10), Contractors: new(5), Documents: new(5), Equipment: new(10)},
 	Pro:  {Tier: Pro},
 }
 
@@ -87,10 +88,12 @@ const (
 	AddProperty   Trigger = "add_property"
 	AddTask       Trigger = "add_task"
 	AddContractor Trigger = "add_contractor"
+	AddDocument   Trigger = "add_document"
+	AddEquipment  Trigger = "add_equipment"
 )
 
 // things are what each trigger adds.
-var things = map[Trigger]string{AddProperty: "properties", AddTask: "tasks", AddContractor: "contractors"}
+var things = map[Trigger]string{AddProperty: "properties", AddTask: "tasks", AddContractor: "contractors", AddDocument: "documents", AddEquipment: "pieces of equipment"}
 
 // Reached is the refusal of what would be more than the limit, when so many are used.
 func Reached(t Trigger, limit, used int) error {

@@ -1,7 +1,11 @@
-// Package document keeps the papers of residences: documents, warranties and photos, and the blobs behind them.
-// Uploads, documents and media are its nouns, each with its own files beside these.
+// Package document is the service that owns the papers of homes: documents and warranties, the files behind them, and the
+// equipment that they are about. Uploads, media, documents and equipment are its nouns, each with its own files here.
 //
-// Tables: gone_residences, the residences that nothing may be stored for any more and whose papers are collected.
+// Tables: uploads, claims (what keeps an upload and who sees it), loose_blobs (what is to be deleted from the storage),
+// documents, equipment; subjects, gone_things and gone_residences mark what other services said of their things;
+// tombstones and sync_marks are for the delta sync (package delta).
 //
-// Events in: residence.deleted. Events out: none. Services called: residence, for who sees what (pkg/access).
+// Events out: document.changed, equipment.changed. Events in: residence.deleted.
+//
+// Calls residence for who sees which residence, where the cache does not know.
 package document

@@ -9,14 +9,21 @@ import (
 // Config is what the service reads from its environment.
 type Config struct{ config.Service }
 
-// Service answers for documents.
-type Service struct{ *boot.Deps }
+// Service holds what the operations work with.
+type Service struct {
+	*boot.Deps
+}
 
-// New describes the service to boot. Config belongs to the environment alone: boot hands it back in Deps.
+// New is the service, to be opened by boot.
 func New(Config) boot.Service {
-	return boot.Service{Name: events.Document, Title: "Documents", Register: func(d *boot.Deps) error {
-		s := &Service{Deps: d}
-		s.listen()
-		return nil
-	}}
+	return boot.Service{
+		Name: events.Document, Title: "Documents, files and equipment",
+		Hot: []string{},
+		Register: func(d *boot.Deps) error {
+			s := &Service{Deps: d}
+			s.routes()
+			s.listen()
+			return nil
+		},
+	}
 }
