@@ -44,6 +44,8 @@ type Service struct {
 	Title string
 	// Hot are the statements to keep prepared.
 	Hot []string
+	// Files says that the service takes files.
+	Files bool
 	// Register adds the operations and event handlers, and may start nothing.
 	Register func(*Deps) error
 	// Background runs beside the operations until its context ends; may be nil.
@@ -133,7 +135,7 @@ func (d *Deps) open(ctx context.Context) (err error) {
 		d.Plans = plans.Configured(cfg.Limitations)
 	}
 	d.Access = access.New(d.Cache, d.Calls.Residence(cfg.ResidenceURL).Homes)
-	d.HTTP = httpx.New(httpx.Options{Name: d.Name, Title: d.service.Title, Version: Version, Telemetry: d.Tel, Passports: d.Passports})
+	d.HTTP = httpx.New(httpx.Options{Name: d.Name, Title: d.service.Title, Version: Version, Telemetry: d.Tel, Passports: d.Passports, Files: d.service.Files})
 	d.serveHealth()
 	return nil
 }

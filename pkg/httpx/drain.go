@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -99,9 +100,17 @@ func (w watched) Accept() (net.Conn, error) {
 // connection is silent until something is read from it.
 type connection struct {
 	net.Conn
-	drain *Drain
-	heard atomic.Bool
+	drain  *Drain
+	heard  atomic.Bool
+	unread atomic.Bool // the client is still sending something that nobody will read
 }
+
+// A body that was refused is read on up to here when its connection is closed: closing it with something unread in it
+// would reset it, and the client could lose the answer.
+const (
+	lingerBytes = 32 << 20
+	lingerTime  = 2 * time.Second
+)
 
 // Read notes the first bytes.
 func (c *connection) Read(p []byte) (int, error) {
@@ -115,6 +124,11 @@ func (c *connection) Read(p []byte) (int, error) {
 // Close ends the connection.
 func (c *connection) Close() error {
 	c.forget()
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok && c.unread.Load() {
+		_ = half.CloseWrite() // the client may have gone: then there is nothing to read either
+		_ = c.SetReadDeadline(time.Now().Add(lingerTime))
+		_, _ = io.Copy(io.Discard, io.LimitReader(c.Conn, lingerBytes))
+	}
 	return c.Conn.Close() // as above
 }
 

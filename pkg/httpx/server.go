@@ -39,6 +39,8 @@ type Options struct {
 	Version   string
 	Telemetry *telemetry.Telemetry
 	Passports *identity.Passports
+	// Files is for a service that takes files: it reads the bodies of forms as they come.
+	Files bool
 }
 
 // Server is the HTTP side of one service.
@@ -62,9 +64,14 @@ func New(o Options) *Server {
 		AppName: "hearth-" + o.Name, DisableStartupMessage: true, Immutable: true, BodyLimit: bodyLimit,
 		ReadTimeout: 30 * time.Second, IdleTimeout: 5 * time.Minute, ErrorHandler: s.fiberError,
 		ReadBufferSize: 16 << 10, DisableDefaultContentType: true,
+		StreamRequestBody: o.Files, DisablePreParseMultipartForm: o.Files,
 	})
 	s.Drain = NewDrain(s.App)
-	s.App.Use(s.observe, s.recover, s.identify, refuseEncoded, refuseBadText)
+	s.App.Use(s.observe, s.recover, s.identify, refuseEncoded)
+	if o.Files {
+		s.App.Use(holdBody)
+	}
+	s.App.Use(refuseBadText)
 	s.API = humafiber.New(s.App, apiConfig(o))
 	return s
 }

@@ -36,10 +36,10 @@ func refuseBadText(c *fiber.Ctx) error {
 	if err != nil || !clean([]byte(query)) {
 		return badText(badParameter(string(uri.QueryString())))
 	}
-	if strings.HasPrefix(c.Get(fiber.HeaderContentType), "multipart/") {
-		return c.Next()
+	if strings.HasPrefix(strings.ToLower(c.Get(fiber.HeaderContentType)), "multipart/") {
+		return c.Next() // an operation that takes one reads it; others refuse it unread
 	}
-	if body := c.Body(); !clean(body) || hasBadEscape(body) {
+	if body := bodyOf(c); !clean(body) || hasBadEscape(body) {
 		return badText(badMember(body))
 	}
 	return c.Next()
