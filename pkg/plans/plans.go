@@ -95,6 +95,23 @@ const (
 // things are what each trigger adds.
 var things = map[Trigger]string{AddProperty: "properties", AddTask: "tasks", AddContractor: "contractors", AddDocument: "documents", AddEquipment: "pieces of equipment"}
 
+// Most is how many of what the trigger adds the plan has room for; nil is as many as they like.
+func (p Plan) Most(t Trigger) *int {
+	switch t {
+	case AddProperty:
+		return p.Properties
+	case AddTask:
+		return p.Tasks
+	case AddContractor:
+		return p.Contractors
+	case AddDocument:
+		return p.Documents
+	case AddEquipment:
+		return p.Equipment
+	}
+	return new(0) // nobody has room for what no plan knows
+}
+
 // Reached is the refusal of what would be more than the limit, when so many are used.
 func Reached(t Trigger, limit, used int) error {
 	return apperr.LimitReached.New("That is more than the owner's plan has room for (%s: %d of %d used).", things[t], used, limit).

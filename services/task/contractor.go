@@ -21,6 +21,7 @@ import (
 	"hearth.internal/pkg/patch"
 	"hearth.internal/pkg/pg"
 	"hearth.internal/pkg/plans"
+	"hearth.internal/pkg/room"
 )
 
 // Contractor is somebody who does work in homes.
@@ -210,10 +211,10 @@ func residenceOf(id *uuid.UUID) []uuid.UUID {
 	return []uuid.UUID{*id}
 }
 
-// refusal says what is wrong with a contractor that was refused.
-func (r room) refusal(out writtenContractor, used []usage) error {
-	if out.Field == limited {
-		return r.reached(out.ResidenceID, used)
+// refusedContractor says what is wrong with a contractor that was refused.
+func refusedContractor(r room.Room, out writtenContractor, used []room.Usage) error {
+	if out.Field == room.Limited {
+		return r.Reached(out.ResidenceID, used)
 	}
 	return refusedField("body", out.Field)
 }
@@ -244,7 +245,7 @@ func (s *Service) AddContractor(ctx context.Context, actor identity.Actor, in Ne
 	if row["id"], err = idOrNew(in.ID, "body"); err != nil {
 		return Contractor{}, false, err
 	}
-	r, err := s.roomIn(ctx, actor, homes, plans.AddContractor, contractorLimit, residenceOf(in.ResidenceID)...)
+	r, err := s.roomIn(ctx, actor, homes, plans.AddContractor, residenceOf(in.ResidenceID)...)
 	if err != nil {
 		return Contractor{}, false, err
 	}
@@ -260,7 +261,7 @@ func (s *Service) AddContractor(ctx context.Context, actor identity.Actor, in Ne
 		case out.Outcome == "taken":
 			return Contractor{}, false, apperr.IDTaken.New("There is something else with that id.")
 		case out.Outcome == "refused":
-			return Contractor{}, false, r.refusal(out, used)
+			return Contractor{}, false, refusedContractor(r, out, used)
 		}
 		s.announceContractor(ctx, actor, out)
 		return out.Contractor, true, nil
@@ -295,9 +296,9 @@ func (s *Service) ChangeContractor(ctx context.Context, actor identity.Actor, id
 	if err != nil {
 		return Contractor{}, err
 	}
-	var r room
+	var r room.Room
 	if p.ResidenceID.Set {
-		if r, err = s.roomIn(ctx, actor, homes, plans.AddContractor, contractorLimit, residenceOf(p.ResidenceID.Value)...); err != nil {
+		if r, err = s.roomIn(ctx, actor, homes, plans.AddContractor, residenceOf(p.ResidenceID.Value)...); err != nil {
 			return Contractor{}, err
 		}
 	}
@@ -305,7 +306,7 @@ func (s *Service) ChangeContractor(ctx context.Context, actor identity.Actor, id
 		out, found, used, err := changeContractor(ctx, s.DB, actor, id, version, homes, row, r, s.Clock.Now())
 		if out.Outcome == "refused" {
 			out.ResidenceID = p.ResidenceID.Value
-			err = r.refusal(out, used)
+			err = refusedContractor(r, out, used)
 		}
 		return out, found, err
 	})

@@ -14,6 +14,7 @@ import (
 	"hearth.internal/pkg/identity"
 	"hearth.internal/pkg/money"
 	"hearth.internal/pkg/pg"
+	"hearth.internal/pkg/room"
 )
 
 const (
@@ -83,14 +84,14 @@ SELECT 'refused', r.field, '{}', ` + contractorColumns + ` FROM w` + withWork + 
 WHERE NOT EXISTS (SELECT FROM there)`
 )
 
-func insertContractor(ctx context.Context, q pg.Querier, actor identity.Actor, homes []access.Home, row map[string]any, r room) (writtenContractor, bool, []usage, error) {
+func insertContractor(ctx context.Context, q pg.Querier, actor identity.Actor, homes []access.Home, row map[string]any, r room.Room) (writtenContractor, bool, []room.Usage, error) {
 	raw, err := json.Marshal(row)
 	if err != nil {
 		return writtenContractor{}, false, nil, fmt.Errorf("contractor: %w", err)
 	}
 	args := contractorArgs(ctx, actor, homes, "created", pgx.NamedArgs{"row": string(raw)})
-	if !r.unlimited() {
-		return oneInRoom[writtenContractor](ctx, q, r, limitedInsertContractorSQL, usedContractorsSQL, args)
+	if !r.Unlimited() {
+		return room.One[writtenContractor](ctx, q, r, limitedInsertContractorSQL, usedContractorsSQL, args)
 	}
 	out, found, err := pg.One[writtenContractor](ctx, q, insertContractorSQL, args)
 	return out, found, nil, err
@@ -195,8 +196,8 @@ FROM target` + withWork + `LEFT JOIN refused r ON true WHERE NOT EXISTS (SELECT 
 )
 
 func changeContractor(
-	ctx context.Context, q pg.Querier, actor identity.Actor, id uuid.UUID, version *int, homes []access.Home, row map[string]any, r room, now time.Time,
-) (writtenContractor, bool, []usage, error) {
+	ctx context.Context, q pg.Querier, actor identity.Actor, id uuid.UUID, version *int, homes []access.Home, row map[string]any, r room.Room, now time.Time,
+) (writtenContractor, bool, []room.Usage, error) {
 	raw, err := json.Marshal(row)
 	if err != nil {
 		return writtenContractor{}, false, nil, fmt.Errorf("contractor: %w", err)
@@ -205,8 +206,8 @@ func changeContractor(
 	args["row"], args["now"] = string(raw), now
 	args = events.TaskChanged.ArgsAs(ctx, "task", events.TaskRef{ActorID: actor.UserID}, args)
 	args = contractorArgs(ctx, actor, homes, "changed", args)
-	if !r.unlimited() {
-		return oneInRoom[writtenContractor](ctx, q, r, limitedChangeContractorSQL, usedContractorsSQL, args)
+	if !r.Unlimited() {
+		return room.One[writtenContractor](ctx, q, r, limitedChangeContractorSQL, usedContractorsSQL, args)
 	}
 	out, found, err := pg.One[writtenContractor](ctx, q, changeContractorSQL, args)
 	return out, found, nil, err

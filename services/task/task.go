@@ -16,6 +16,7 @@ import (
 	"hearth.internal/pkg/identity"
 	"hearth.internal/pkg/money"
 	"hearth.internal/pkg/plans"
+	"hearth.internal/pkg/room"
 	"hearth.internal/pkg/roundtrip"
 )
 
@@ -121,7 +122,7 @@ func (s *Service) insert(ctx context.Context, actor identity.Actor, homes []acce
 	for i, task := range in {
 		residences[i] = task.ResidenceID
 	}
-	r, err := s.roomIn(ctx, actor, homes, plans.AddTask, taskLimit, residences...)
+	r, err := s.roomIn(ctx, actor, homes, plans.AddTask, residences...)
 	if err != nil {
 		return nil, false, err
 	}
@@ -133,7 +134,7 @@ func (s *Service) insert(ctx context.Context, actor identity.Actor, homes []acce
 		if err != nil {
 			return nil, false, err
 		}
-		tasks, added, err := readInserted(outcome, location, func(t Task) error { return r.reached(&t.ResidenceID, used) })
+		tasks, added, err := readInserted(outcome, location, func(t Task) error { return r.Reached(&t.ResidenceID, used) })
 		s.announceTasks(ctx, actor, added)
 		return tasks, len(added) > 0, err
 	}
@@ -271,7 +272,7 @@ func readInserted(rows []insertedTask, location func(int) string, noRoom func(Ta
 		}
 	}
 	for _, row := range rows {
-		if row.Outcome == "refused" && row.Field == limited {
+		if row.Outcome == "refused" && row.Field == room.Limited {
 			err = noRoom(row.Task)
 			continue
 		}
@@ -335,7 +336,7 @@ func (s *Service) ChangeTask(ctx context.Context, actor identity.Actor, id uuid.
 		return Task{}, err
 	}
 	if p.ResidenceID.Set {
-		if c.room, err = s.roomIn(ctx, actor, homes, plans.AddTask, taskLimit, p.ResidenceID.Value); err != nil {
+		if c.room, err = s.roomIn(ctx, actor, homes, plans.AddTask, p.ResidenceID.Value); err != nil {
 			return Task{}, err
 		}
 	}
@@ -362,8 +363,8 @@ func (s *Service) ChangeTask(ctx context.Context, actor identity.Actor, id uuid.
 		if err := refuseWrite(found, out.Task, homes, version); err != nil {
 			return Task{}, err
 		}
-		if out.Outcome == "refused" && out.Field == limited {
-			return Task{}, c.room.reached(&p.ResidenceID.Value, used)
+		if out.Outcome == "refused" && out.Field == room.Limited {
+			return Task{}, c.room.Reached(&p.ResidenceID.Value, used)
 		}
 		if out.Outcome == "refused" {
 			return Task{}, refusedField("body", out.Field)

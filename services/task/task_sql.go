@@ -15,6 +15,7 @@ import (
 	"hearth.internal/pkg/events"
 	"hearth.internal/pkg/identity"
 	"hearth.internal/pkg/pg"
+	"hearth.internal/pkg/room"
 )
 
 // taskColumns are a Task, of tasks t and their assignee p.
@@ -69,7 +70,7 @@ const newColumns = `id, residence_id, title, description, category_id, priority_
 // An id that is added by somebody else while this runs breaks the primary key and with it the whole statement: skipping
 // the one row would leave some of the tasks added and some not. The rows go in in the order of their ids, so that two who
 // send the same tasks in different orders wait for each other and not in a circle.
-const (
+var (
 	insertTasksSQL        = newTasks + insertTasksStart + insertTasksEnd
 	limitedInsertTasksSQL = newTasks + insertTasksStart + noRoomForTasks + insertTasksEnd
 
@@ -121,14 +122,14 @@ const lookupChecks = `
 // Where templates are applied to a residence, it leaves out those that stand open there: the statement begins after the
 // lock is had and sees what whoever had it before has added. No unique index could do it: a person may well have a
 // second task of the same template, only not by applying it twice.
-func insertTasks(ctx context.Context, q pg.Querier, actor identity.Actor, mine []uuid.UUID, rows []map[string]any, r room, applied *uuid.UUID) (out []insertedTask, used []usage, err error) {
+func insertTasks(ctx context.Context, q pg.Querier, actor identity.Actor, mine []uuid.UUID, rows []map[string]any, r room.Room, applied *uuid.UUID) (out []insertedTask, used []room.Usage, err error) {
 	raw, err := json.Marshal(rows)
 	if err != nil {
 		return nil, nil, fmt.Errorf("tasks: %w", err)
 	}
 	args := events.TaskCreated.Args(ctx, events.TaskRef{ActorID: actor.UserID},
 		pgx.NamedArgs{"tasks": string(raw), "actor": actor.UserID, "mine": mine})
-	if applied == nil && r.unlimited() {
+	if applied == nil && r.Unlimited() {
 		out, err = pg.All[insertedTask](ctx, q, insertTasksSQL, args)
 		return out, nil, err
 	}
@@ -138,8 +139,8 @@ func insertTasks(ctx context.Context, q pg.Querier, actor identity.Actor, mine [
 		statement, limitedStatement, args["residence"] = applySQL, limitedApplySQL, *applied
 		batch.Queue(oneAtATimeSQL, args)
 	}
-	if !r.unlimited() {
-		inRoom(&batch, r, limitedStatement, usedTasksSQL, args, &out, &used)
+	if !r.Unlimited() {
+		room.Queue(&batch, r, limitedStatement, usedTasksSQL, args, &out, &used)
 	} else {
 		batch.Queue(statement, args).Query(pg.Rows(&out))
 	}
@@ -166,7 +167,7 @@ type taskChange struct {
 	assigneeHomes      []uuid.UUID
 	rotationHomes      []uuid.UUID // which all whom the patch names see
 	patch              map[string]any
-	room               room // of the owner of the residence that it is to move to
+	room               room.Room // of the owner of the residence that it is to move to
 	now                time.Time
 	// When the rule or the rotation changes: the version whose log was replayed, and what came out.
 	seen   *int
@@ -263,7 +264,7 @@ WHERE t.id = @id::uuid AND t.residence_id = ANY(@mine::uuid[]) AND NOT EXISTS (S
 )
 
 // changeTask also answers how many tasks the owner has, when there is a limit.
-func changeTask(ctx context.Context, q pg.Querier, c taskChange) (changedTask, bool, []usage, error) {
+func changeTask(ctx context.Context, q pg.Querier, c taskChange) (changedTask, bool, []room.Usage, error) {
 	raw, err := json.Marshal(c.patch)
 	if err != nil {
 		return changedTask{}, false, nil, fmt.Errorf("patch: %w", err)
@@ -273,8 +274,8 @@ func changeTask(ctx context.Context, q pg.Querier, c taskChange) (changedTask, b
 		"assignee_homes": c.assigneeHomes, "patch": string(raw), "now": c.now, "seen": c.seen, "next": c.next,
 		"over": c.over, "anchor": c.anchor, "rotation_homes": c.rotationHomes, "turn": c.turn, "rotation_start": c.start,
 	})
-	if !c.room.unlimited() {
-		return oneInRoom[changedTask](ctx, q, c.room, limitedChangeTaskSQL, usedTasksSQL, args)
+	if !c.room.Unlimited() {
+		return room.One[changedTask](ctx, q, c.room, limitedChangeTaskSQL, usedTasksSQL, args)
 	}
 	out, found, err := pg.One[changedTask](ctx, q, changeTaskSQL, args)
 	return out, found, nil, err

@@ -20,7 +20,7 @@ const oneAtATimeSQL = `SELECT pg_advisory_xact_lock(hashtextextended('templates 
 
 // applySQL is insertTasksSQL without the tasks whose template stands open in the residence. What is open there is read
 // once, by the residence: a join would tempt the planner to read every task there is.
-const (
+var (
 	applySQL        = newTasks + notYetOpen + insertTasksStart + insertTasksEnd
 	limitedApplySQL = newTasks + notYetOpen + insertTasksStart + noRoomForTasks + insertTasksEnd
 
