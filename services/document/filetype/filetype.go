@@ -79,24 +79,3 @@ type Info struct {
 func (i Info) Rework() bool {
 	return i.Type == HEIC || i.Type == HEIF || i.Orientation > 1
 }
-
-// Clean copies a file without what must not be kept. It decides the type itself (Sniff), and fails with ErrEmpty,
-// ErrNotAllowed, ErrDamaged or ErrTooManyPixels. It may stop reading before src ends: what follows is nobody's.
-func Clean(dst File, src io.Reader) (Info, error) {
-	return Info{}, ErrNotAllowed
-}
-
-// Sniff says what a file is that begins so: with its first HeadSize bytes, or fewer when it is shorter. Of an Office file
-// and a text it is what it may be: Clean looks at the rest.
-func Sniff(head []byte) (Type, error) {
-	return Type{}, ErrNotAllowed
-}
-
-// HeadSize is how much of a file's beginning tells what it is.
-const HeadSize = 4096
-
-// SafeName is a file name that is safe to keep and to offer: the base name without control, invisible and direction
-// characters, at most 200 characters, with an extension that fits the type.
-func SafeName(filename string, t Type) string {
-	return "file" + t.Ext
-}
