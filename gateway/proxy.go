@@ -45,7 +45,7 @@ type upstream struct {
 // addresses is where each service answers.
 func addresses(cfg config.Service) map[string]string {
 	return map[string]string{
-		auth: cfg.AuthURL, residence: cfg.ResidenceURL, task: cfg.TaskURL, "document": cfg.DocumentURL,
+		auth: cfg.AuthURL, residence: cfg.ResidenceURL, task: cfg.TaskURL, papers: cfg.DocumentURL,
 		"notification": cfg.NotificationURL, "billing": cfg.BillingURL, "admin": cfg.AdminURL,
 	}
 }

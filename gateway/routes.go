@@ -22,6 +22,7 @@ const (
 	auth      = "auth"
 	residence = "residence"
 	task      = "task"
+	papers    = "document" // files, documents and equipment
 	itself    = "gateway"
 )
 
@@ -51,6 +52,9 @@ const (
 
 // A service bounds its work at 15 seconds; the gateway waits a little longer, so that the service's own answer wins.
 const quick = 17 * time.Second
+
+// slow is for files, which take as long as the client's line does; the service bounds them at ten minutes.
+const slow = 10*time.Minute + 5*time.Second
 
 const (
 	get, post, put, patch, del = "GET", "POST", "PUT", "PATCH", "DELETE"
@@ -158,6 +162,14 @@ func Table() []Route {
 		{post, "/api/contractors/{id}/toggle-favorite/", task, user, write, small, quick},
 		{get, "/api/contractors/{id}/tasks/", task, user, read, small, quick},
 		{get, "/api/contractors/{id}/history/", task, user, read, small, quick},
+
+		// Files.
+		{post, "/api/uploads/", papers, user, write, streamed, slow},
+		{post, "/api/uploads/direct/", papers, user, write, small, quick},
+		{get, "/api/uploads/{id}/", papers, user, read, small, quick},
+		{del, "/api/uploads/{id}/", papers, user, write, small, quick},
+		{post, "/api/uploads/{id}/confirm/", papers, user, bulk, small, slow},
+		{get, "/api/media/{upload_id}/", papers, user, read, streamed, slow},
 
 		// Calendar apps, which send a key in the address and no token.
 		{get, "/api/calendar/", task, user, read, small, quick},
