@@ -17,15 +17,14 @@ const maxName = 200
 func SafeName(filename string, t Type) string {
 	name := filename[strings.LastIndexAny(filename, `/\`)+1:]
 	name = norm.NFC.String(strings.Map(visible, strings.ToValidUTF8(name, "")))
-	name = strings.TrimRight(strings.TrimLeft(name, ". "), ". ")
-	stem, ext := name, t.Ext
+	stem, ext := strings.TrimRight(name, ". "), t.Ext
 	if e := path.Ext(stem); looksLikeExtension(e) && !fits(e, t) {
 		stem = strings.TrimSuffix(stem, e)
 	}
 	if e := path.Ext(stem); fits(e, t) { // it was there, perhaps before the wrong one
 		stem, ext = strings.TrimSuffix(stem, e), e
 	}
-	stem = strings.TrimRight(stem, ". ")
+	stem = strings.Trim(stem, ". ")
 	if stem == "" {
 		stem = "file"
 	}
