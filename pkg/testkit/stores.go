@@ -49,6 +49,9 @@ func Main(m *testing.M) {
 	if shared.stop != nil {
 		shared.stop()
 	}
+	if storage.stop != nil {
+		storage.stop()
+	}
 	os.Exit(code)
 }
 
