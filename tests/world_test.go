@@ -80,6 +80,7 @@ func start(t *testing.T, change ...func(*system.Options)) *world {
 	o := system.Options{
 		Postgres: testkit.Postgres(t), Cache: testkit.Redis(t), Queue: testkit.Redis(t), Pool: 4, Secrets: secrets,
 		Prefix: fmt.Sprintf("e2e_%08x_", uuid.New().ID()), Terminal: mail, LogOut: testLog{t},
+		Storage: system.Directory(t.TempDir()),
 	}
 	for _, c := range change {
 		c(&o)

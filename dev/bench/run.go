@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"runtime"
 	"time"
 
@@ -32,9 +34,14 @@ func Boards(ctx context.Context, o Options) (err error) {
 	if err != nil {
 		return err
 	}
+	files, err := os.MkdirTemp("", "hearth-bench-")
+	if err != nil {
+		return fmt.Errorf("directory for files: %w", err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(files)) }()
 	// As in production: a tenth of the traces recorded, and logs kept. Nobody collects them here.
 	s, err := system.Start(ctx, system.Options{
-		Postgres: o.Postgres, Cache: o.Redis, Queue: o.Redis, Secrets: secrets, Pool: pool, Prefix: "bench_",
+		Postgres: o.Postgres, Cache: o.Redis, Queue: o.Redis, Secrets: secrets, Pool: pool, Prefix: "bench_", Storage: system.Directory(files),
 		Environ: []string{"HEARTH_TRACE_RATIO=0.1"},
 	})
 	if err != nil {

@@ -19,6 +19,7 @@ import (
 	"hearth.internal/pkg/boot"
 	"hearth.internal/pkg/clock"
 	"hearth.internal/pkg/config"
+	"hearth.internal/pkg/events"
 	"hearth.internal/pkg/stores"
 )
 
@@ -40,6 +41,8 @@ type Options struct {
 	Pool int
 	// DatabaseVia replaces host and port of the database in the services' addresses: a proxy in front of it.
 	DatabaseVia string
+	// Storage are the variables that say where document keeps files: see Directory.
+	Storage []string
 	// Environ is added to every part's environment.
 	Environ []string
 	// Processes runs every part as a process of this program: `<program> part <name>`.
@@ -52,6 +55,9 @@ type Options struct {
 	Terminal io.Writer   // where codes are printed that nobody mails yet
 	Progress func(step string)
 }
+
+// Directory is the Storage of files in a directory of this machine.
+func Directory(path string) []string { return []string{"HEARTH_STORAGE_DIR=" + path} }
 
 // System is a running Hearth.
 type System struct {
@@ -158,6 +164,9 @@ func environ(o Options, name string, addresses map[string]string, database strin
 		if other != GatewayName {
 			env = append(env, "HEARTH_"+strings.ToUpper(other)+"_URL=http://"+address)
 		}
+	}
+	if name == events.Document {
+		env = append(env, o.Storage...)
 	}
 	env = append(env, o.Secrets.environ(name)...)
 	return append(env, o.Environ...)

@@ -80,6 +80,8 @@ type Deps struct {
 	Calls     *internalapi.Caller
 	Access    *access.Directory // loads from the residence service; residence replaces it
 	Plans     *plans.Directory
+	// Storage asks how the storage of files is; set by a service that keeps any.
+	Storage func(context.Context) error
 
 	service  Service
 	options  Options

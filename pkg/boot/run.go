@@ -171,11 +171,14 @@ func (d *Deps) health(ctx context.Context) internalapi.Health {
 	look(&h.Database, d.DB.Ping)
 	look(&h.Cache, func(ctx context.Context) error { return d.cacheRDB.Ping(ctx).Err() })
 	look(&h.Queue, func(ctx context.Context) error { return d.Queue.Ping(ctx).Err() })
+	if d.Storage != nil {
+		look(&h.Storage, d.Storage)
+	}
 	_ = group.Wait() // no look fails
 	switch {
 	case h.Database != "ok" || !d.Ready():
 		h.Status = "down"
-	case h.Cache != "ok" || h.Queue != "ok":
+	case h.Cache != "ok" || h.Queue != "ok", h.Storage == "down":
 		h.Status = "degraded"
 	}
 	return h

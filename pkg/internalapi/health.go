@@ -6,12 +6,14 @@ import (
 	"net/http"
 )
 
-// Health is how a service and its stores are. A service without its cache or queue still serves: it is degraded.
+// Health is how a service and its stores are. A service without its cache, its queue or its storage of files still serves:
+// it is degraded.
 type Health struct {
 	Status   string `json:"status" enum:"ok,degraded,down"`
 	Database string `json:"database" enum:"ok,down"`
 	Cache    string `json:"cache" enum:"ok,down"`
 	Queue    string `json:"queue" enum:"ok,down"`
+	Storage  string `json:"storage,omitempty" enum:"ok,down" doc:"Of files, where the service keeps any"`
 }
 
 // Part is any of the services, asked what every one of them can tell.

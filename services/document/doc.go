@@ -7,5 +7,8 @@
 //
 // Events out: document.changed, equipment.changed. Events in: residence.deleted.
 //
+// The bytes of files are not in the database: package blob keeps them in a directory or in a bucket, under the keys that
+// the rows of uploads name.
+//
 // Calls residence for who sees which residence, where the cache does not know.
 package document

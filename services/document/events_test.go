@@ -1,13 +1,18 @@
 package document_test
 
 import (
+	"io"
+	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
 
 	"hearth.internal/document"
+	"hearth.internal/document/blob"
+	"hearth.internal/pkg/boot"
 	"hearth.internal/pkg/events"
 	"hearth.internal/pkg/internalapi"
 	"hearth.internal/pkg/pg"
@@ -18,7 +23,7 @@ func TestMain(m *testing.M) { testkit.Main(m) }
 
 func run(t *testing.T) *testkit.Service {
 	t.Helper()
-	cfg := document.Config{Service: testkit.Config(t, "document")}
+	cfg := document.Config{Service: testkit.Config(t, "document"), Config: blob.Config{StorageDir: t.TempDir()}}
 	return testkit.Run(t, cfg.Service, document.New(cfg))
 }
 
@@ -54,10 +59,41 @@ func TestADeletedResidenceIsRemembered(t *testing.T) {
 	}
 }
 
-func TestItIsWell(t *testing.T) {
-	s := run(t)
+func TestItTellsHowItAndItsStoresAre(t *testing.T) {
+	cfg := document.Config{Service: testkit.Config(t, "document"), Config: blob.Config{StorageDir: t.TempDir()}}
+	s := testkit.Run(t, cfg.Service, document.New(cfg))
+	look := func() internalapi.Health {
+		return testkit.JSON[internalapi.Health](t, s.AsPart(t, "gateway").Want(200, "GET", "/internal/health", nil))
+	}
+	if h := look(); h != (internalapi.Health{Status: "ok", Database: "ok", Cache: "ok", Queue: "ok", Storage: "ok"}) {
+		t.Errorf("health: %+v", h)
+	}
+	if err := os.RemoveAll(cfg.StorageDir); err != nil {
+		t.Fatal(err)
+	}
+	if h := look(); h != (internalapi.Health{Status: "degraded", Database: "ok", Cache: "ok", Queue: "ok", Storage: "down"}) {
+		t.Errorf("without its storage: %+v", h)
+	}
+}
+
+func TestItDoesNotStartWithoutAStorage(t *testing.T) {
+	cfg := document.Config{Service: testkit.Config(t, "document")}
+	_, err := boot.Open(t.Context(), document.New(cfg), boot.Options{Config: cfg.Service, LogOut: io.Discard, OpsOff: true})
+	if err == nil || !strings.Contains(err.Error(), "set HEARTH_STORAGE_DIR to a directory, or HEARTH_S3_ENDPOINT") {
+		t.Errorf("it says %v", err)
+	}
+}
+
+func TestItKeepsFilesInABucket(t *testing.T) {
+	cfg := document.Config{Service: testkit.Config(t, "document")}
+	b := testkit.S3(t)
+	cfg.Config = blob.Config{
+		S3Endpoint: b.Endpoint, S3Region: b.Region, S3Bucket: b.Name, S3AccessKey: b.AccessKey, S3SecretKey: b.SecretKey,
+		S3PathStyle: true, S3Patience: 5 * time.Second,
+	}
+	s := testkit.Run(t, cfg.Service, document.New(cfg))
 	h := testkit.JSON[internalapi.Health](t, s.AsPart(t, "gateway").Want(200, "GET", "/internal/health", nil))
-	if h != (internalapi.Health{Status: "ok", Database: "ok", Cache: "ok", Queue: "ok"}) {
+	if h.Status != "ok" || h.Storage != "ok" {
 		t.Errorf("health: %+v", h)
 	}
 }

@@ -76,6 +76,9 @@ func clean() error {
 			return err
 		}
 	}
+	if err := os.RemoveAll(filepath.Join(directory, filesDir)); err != nil {
+		return err
+	}
 	_ = os.Remove(directory) // not empty: somebody else's files are in it
 	return nil
 }

@@ -28,8 +28,11 @@ import (
 // directory holds everything that run keeps: data, logs, secrets.
 const directory = ".dev"
 
-// logFile is where the parts log, in the directory.
-const logFile = "hearth.log"
+// logFile is where the parts log, in the directory; filesDir keeps what people upload.
+const (
+	logFile  = "hearth.log"
+	filesDir = "files"
+)
 
 const (
 	defaultAddr   = "127.0.0.1:8080"
@@ -77,7 +80,7 @@ func run(ctx context.Context, args []string) (err error) {
 	}
 	defer func() { _ = logs.Close() }()
 	s, err := system.Start(ctx, system.Options{
-		Postgres: d.postgres, Cache: d.cache, Queue: d.queue, Secrets: secrets, Listener: listener, Processes: *processes,
+		Storage: system.Directory(filepath.Join(directory, filesDir)), Postgres: d.postgres, Cache: d.cache, Queue: d.queue, Secrets: secrets, Listener: listener, Processes: *processes,
 		Environ: []string{"HEARTH_OTLP_ENDPOINT=" + viewer.url}, LogOut: logs, Terminal: show, Progress: show.step,
 	})
 	if err != nil {
@@ -264,7 +267,7 @@ func clearly(ctx context.Context, d *data, err error) error {
 }
 
 func summary(s *system.System, viewerURL string, d *data, h seed.Household, took time.Duration) {
-	kept := "in the database that DATABASE_URL names"
+	kept := fmt.Sprintf("in the database that DATABASE_URL names, files in %s/", filepath.Join(directory, filesDir))
 	if d.kept != "" {
 		kept = fmt.Sprintf("in %s/ (%s); `make clean` removes it", d.where, d.kept)
 	}

@@ -13,7 +13,7 @@ import (
 
 // Config says where blobs are kept: in a directory, or in a bucket.
 type Config struct {
-	StorageDir       string        `env:"STORAGE_DIR" doc:"The directory that keeps the files, of one machine alone; either this or HEARTH_S3_ENDPOINT is required"`
+	StorageDir       string        `env:"STORAGE_DIR" doc:"The directory that keeps the files, the same for every replica; either this or HEARTH_S3_ENDPOINT is required"`
 	S3Endpoint       string        `env:"S3_ENDPOINT" doc:"URL of the S3-compatible storage that keeps the files, such as https://s3.eu-central-1.amazonaws.com"`
 	S3PublicEndpoint string        `env:"S3_PUBLIC_ENDPOINT" doc:"URL at which the apps reach the storage for signed addresses; empty: the same"`
 	S3Region         string        `env:"S3_REGION" envDefault:"us-east-1" doc:"The bucket's region"`
