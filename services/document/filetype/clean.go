@@ -103,14 +103,15 @@ func (c *copier) whole() error {
 
 // size keeps the image's size, unless it is too large or none.
 func (c *copier) size(width, height int) error {
-	if err := pixels(width, height); err != nil {
+	if err := Pixels(width, height); err != nil {
 		return err
 	}
 	c.info.Width, c.info.Height = width, height
 	return nil
 }
 
-func pixels(width, height int) error {
+// Pixels refuses an image of more pixels than are decoded, or of none.
+func Pixels(width, height int) error {
 	switch {
 	case width <= 0 || height <= 0:
 		return ErrDamaged

@@ -38,7 +38,7 @@ func (c *copier) heif() error {
 			return err
 		}
 		width, height := int(binary.BigEndian.Uint32(p[4:])), int(binary.BigEndian.Uint32(p[8:]))
-		if err := pixels(width, height); err != nil {
+		if err := Pixels(width, height); err != nil {
 			return err
 		}
 		if width*height > c.info.Width*c.info.Height { // the others are its tiles, its depth, its thumbnail
