@@ -58,10 +58,11 @@ CREATE INDEX claims_residence ON claims (residence_id) WHERE residence_id IS NOT
 CREATE INDEX claims_user ON claims (user_id) WHERE user_id IS NOT NULL;
 CREATE INDEX claims_task ON claims (task_id) WHERE task_id IS NOT NULL;
 
--- How new what is known of another service's thing is: its events come in any order.
+-- How new what is known of another service's thing is: its events come in any order. Of a task that has moved, where to.
 CREATE TABLE subjects (
-    id      uuid PRIMARY KEY,
-    version int NOT NULL
+    id           uuid PRIMARY KEY,
+    version      int NOT NULL,
+    residence_id uuid
 );
 
 -- Things of other services that are gone: ids are never used again.
@@ -258,12 +259,28 @@ BEGIN
     RETURN NULL;
 END $$;
 
+-- What an upload no longer names is for the collector at once; but where its bytes were still to come, they can come as
+-- long as the invitation lasts.
 CREATE FUNCTION blobs_loose() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO loose_blobs (key, due_at)
-    SELECT k.key, '-infinity' FROM deleted d CROSS JOIN LATERAL (VALUES (d.blob_key), (d.thumb_key), (d.preview_key)) AS k(key)
+    SELECT k.key, CASE WHEN d.state = 'awaited' THEN d.created_at + interval '2 hours' ELSE '-infinity' END
+    FROM deleted d CROSS JOIN LATERAL (VALUES (d.blob_key), (d.thumb_key), (d.preview_key)) AS k(key)
     WHERE k.key IS NOT NULL
     ON CONFLICT (key) DO UPDATE SET due_at = excluded.due_at;
+    RETURN NULL;
+END $$;
+
+CREATE FUNCTION blobs_held() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'UPDATE' THEN
+        INSERT INTO loose_blobs (key, due_at)
+        SELECT k.key, CASE WHEN OLD.state = 'awaited' THEN OLD.created_at + interval '2 hours' ELSE '-infinity' END
+        FROM (VALUES (OLD.blob_key), (OLD.thumb_key), (OLD.preview_key)) AS k(key)
+        WHERE k.key IS NOT NULL AND NOT coalesce(k.key IN (NEW.blob_key, NEW.thumb_key, NEW.preview_key), false)
+        ON CONFLICT (key) DO UPDATE SET due_at = excluded.due_at;
+    END IF;
+    DELETE FROM loose_blobs WHERE key IN (NEW.blob_key, NEW.thumb_key, NEW.preview_key);
     RETURN NULL;
 END $$;
 -- +goose StatementEnd
@@ -294,4 +311,5 @@ CREATE TRIGGER claims_gone AFTER DELETE ON equipment REFERENCING OLD TABLE AS de
 
 CREATE TRIGGER upload_claimed AFTER INSERT ON claims REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION upload_claimed();
 CREATE TRIGGER upload_unclaimed AFTER DELETE ON claims REFERENCING OLD TABLE AS deleted FOR EACH STATEMENT EXECUTE FUNCTION upload_unclaimed();
+CREATE TRIGGER blobs_held AFTER INSERT OR UPDATE OF blob_key, thumb_key, preview_key ON uploads FOR EACH ROW EXECUTE FUNCTION blobs_held();
 CREATE TRIGGER blobs_loose AFTER DELETE ON uploads REFERENCING OLD TABLE AS deleted FOR EACH STATEMENT EXECUTE FUNCTION blobs_loose();

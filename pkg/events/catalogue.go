@@ -49,7 +49,7 @@ var UserRegistered = Event[User]{
 
 // UserChanged: profile, e-mail address, zone or state of an account. Tokens names the sessions to be read anew.
 var UserChanged = Event[UserChange]{
-	Name: "user.changed", Producer: Auth, Consumers: []string{Residence, Task, Notification},
+	Name: "user.changed", Producer: Auth, Consumers: []string{Residence, Task, Document, Notification},
 	Keys: func(c UserChange) []string { return tokenKeys(c.TokenHashes) },
 }
 

@@ -200,8 +200,19 @@ func TakesFile(fields map[string]*huma.Schema) Option {
 	return func(op *huma.Operation) {
 		properties := map[string]*huma.Schema{"file": {Type: huma.TypeString, Format: "binary", Description: "The file"}}
 		maps.Copy(properties, fields)
-		op.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{
+		op.Metadata = map[string]any{formBodyOf: &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{
 			formType: {Schema: &huma.Schema{Type: huma.TypeObject, Properties: properties, Required: []string{"file"}}},
-		}}
+		}}}
+	}
+}
+
+// formBodyOf is where an operation keeps its form's document until it is registered: huma reads the body of an operation
+// that has one from the beginning, whole.
+const formBodyOf = "form"
+
+// documentForm adds the form to the operation's document.
+func (s *Server) documentForm(op huma.Operation) {
+	if body, ok := op.Metadata[formBodyOf].(*huma.RequestBody); ok {
+		s.API.OpenAPI().Paths[op.Path].Post.RequestBody = body
 	}
 }

@@ -93,6 +93,7 @@ func register[I, O any](s *Server, method, path string, g identity.Guard, h Hand
 		again.Description = "It was there already: nothing was added"
 		op.Responses["200"] = &again
 	}
+	s.documentForm(op)
 }
 
 // has reports whether an input or an output has the field, be it by embedding.

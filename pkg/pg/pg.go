@@ -173,6 +173,16 @@ func Scalar[T any](ctx context.Context, q Querier, sql string, args pgx.NamedArg
 	return value, err == nil, translate(err)
 }
 
+// Column runs one statement that answers one column and answers its values.
+func Column[T any](ctx context.Context, q Querier, sql string, args pgx.NamedArgs) ([]T, error) {
+	rows, err := q.Query(ctx, sql, args)
+	if err != nil {
+		return nil, translate(err)
+	}
+	out, err := pgx.CollectRows(rows, pgx.RowTo[T])
+	return out, translate(err)
+}
+
 // Exec runs one statement and answers how many rows it changed.
 func Exec(ctx context.Context, q Querier, sql string, args pgx.NamedArgs) (int64, error) {
 	tag, err := q.Exec(ctx, sql, args)

@@ -19,14 +19,6 @@ import (
 	"hearth.internal/pkg/testkit"
 )
 
-func TestMain(m *testing.M) { testkit.Main(m) }
-
-func run(t *testing.T) *testkit.Service {
-	t.Helper()
-	cfg := document.Config{Service: testkit.Config(t, "document"), Config: blob.Config{StorageDir: t.TempDir()}}
-	return testkit.Run(t, cfg.Service, document.New(cfg))
-}
-
 type goneResidence struct {
 	ResidenceID uuid.UUID
 	GoneAt      time.Time
@@ -42,7 +34,7 @@ func gone(t *testing.T, s *testkit.Service) []goneResidence {
 }
 
 func TestADeletedResidenceIsRemembered(t *testing.T) {
-	s := run(t)
+	s := open(t).Service
 	home := events.Home{ID: uuid.Must(uuid.NewV7())}
 	trace, traceID := testkit.NewTrace()
 	once := testkit.Delivery{ID: uuid.Must(uuid.NewV7()), Trace: trace}
@@ -81,19 +73,5 @@ func TestItDoesNotStartWithoutAStorage(t *testing.T) {
 	_, err := boot.Open(t.Context(), document.New(cfg), boot.Options{Config: cfg.Service, LogOut: io.Discard, OpsOff: true})
 	if err == nil || !strings.Contains(err.Error(), "set HEARTH_STORAGE_DIR to a directory, or HEARTH_S3_ENDPOINT") {
 		t.Errorf("it says %v", err)
-	}
-}
-
-func TestItKeepsFilesInABucket(t *testing.T) {
-	cfg := document.Config{Service: testkit.Config(t, "document")}
-	b := testkit.S3(t)
-	cfg.Config = blob.Config{
-		S3Endpoint: b.Endpoint, S3Region: b.Region, S3Bucket: b.Name, S3AccessKey: b.AccessKey, S3SecretKey: b.SecretKey,
-		S3PathStyle: true, S3Patience: 5 * time.Second,
-	}
-	s := testkit.Run(t, cfg.Service, document.New(cfg))
-	h := testkit.JSON[internalapi.Health](t, s.AsPart(t, "gateway").Want(200, "GET", "/internal/health", nil))
-	if h.Status != "ok" || h.Storage != "ok" {
-		t.Errorf("health: %+v", h)
 	}
 }

@@ -1,5 +1,29 @@
 package document
 
+import (
+	"net/http"
+
+	"hearth.internal/pkg/httpx"
+	"hearth.internal/pkg/identity"
+)
+
 // routes is every operation of the service. Fixed paths come before those with an id: the first that matches answers.
 func (s *Service) routes() {
+	created, gone, slow := httpx.Status(http.StatusCreated), httpx.Status(http.StatusNoContent), httpx.Within(mediaTime)
+
+	httpx.Post(s.HTTP, "/api/uploads/", identity.User, s.postUpload, "Send a file", created, uploadForm, slow,
+		httpx.Describe("A photo (JPEG, PNG, WebP, HEIC), a PDF, a plain text or an Office file of 25 MiB at most. Photos are kept upright and without the place and the camera "+
+			"that they were taken with, a HEIC as JPEG. Name the upload in a document, a completion, a profile: what nothing names is deleted after a day."),
+		httpx.Refuses(http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, http.StatusConflict, http.StatusTooManyRequests))
+	httpx.Post(s.HTTP, "/api/uploads/direct/", identity.User, s.postDirect, "Announce a file that goes straight to the storage", created,
+		httpx.Describe("For files of up to 200 MiB, where the storage is S3: send the file to the address in the answer, then confirm it."), httpx.Refuses(http.StatusTooManyRequests))
+	httpx.Get(s.HTTP, "/api/uploads/{id}/", identity.User, s.getUpload, "Read about a file")
+	httpx.Delete(s.HTTP, "/api/uploads/{id}/", identity.User, s.deleteUpload, "Delete a file of yours that nothing uses", gone)
+	httpx.Post(s.HTTP, "/api/uploads/{id}/confirm/", identity.User, s.postConfirm, "Confirm that the file has gone to the storage", slow)
+
+	httpx.Get(s.HTTP, "/api/media/{upload_id}/", identity.User, s.getMedia, "Get a file", httpx.Produces("application/octet-stream"),
+		httpx.Describe("The file itself, with Range and If-None-Match, or, where the storage is S3, a redirect to an address that is good for two minutes. Images and PDFs are shown, everything else is to be saved."),
+		answersMedia)
+
+	httpx.Get(s.HTTP, "/internal/media/{upload_id}", identity.Internal, s.getInternalMedia, "A file for another service", httpx.Produces("application/octet-stream"))
 }

@@ -2,8 +2,14 @@ package document
 
 import (
 	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
 
 	"hearth.internal/document/blob"
+	"hearth.internal/document/reader"
 	"hearth.internal/pkg/boot"
 	"hearth.internal/pkg/config"
 	"hearth.internal/pkg/events"
@@ -13,29 +19,91 @@ import (
 type Config struct {
 	config.Service
 	blob.Config
+	SpoolDir string `env:"SPOOL_DIR" doc:"Where files are while they come in and are looked into, up to a few hundred MiB; empty: the system's directory for temporary files"`
 }
+
+const (
+	// fileLimit is how many bytes a file may have that comes through the gateway.
+	fileLimit = 25 << 20
+	// filesAtOnce come in at the same time; others wait.
+	filesAtOnce = 32
+	// What a process that was killed leaves in the spool is swept at a start, when it is too old to be another's.
+	spoolPattern = "hearth-file-*"
+	spoolLife    = time.Hour
+)
 
 // Service holds what the operations work with.
 type Service struct {
 	*boot.Deps
-	blobs blob.Store
+	blobs     blob.Store
+	reader    *reader.Reader
+	keys      *keys
+	incoming  chan struct{} // a place for each file that is coming in
+	work      alarm         // an upload is to be looked into
+	collector alarm         // something is to be deleted
+	spoolDir  string
 }
 
 // New is the service, to be opened by boot.
 func New(cfg Config) boot.Service {
+	s := &Service{incoming: make(chan struct{}, filesAtOnce), work: newAlarm(), collector: newAlarm()}
 	return boot.Service{
-		Name: events.Document, Title: "Documents, files and equipment",
-		Hot: []string{},
+		Name: events.Document, Title: "Documents, files and equipment", Files: true,
+		Hot: []string{insertUploadSQL, ownUploadSQL},
 		Register: func(d *boot.Deps) error {
-			blobs, err := blob.Open(context.Background(), cfg.Config, d.Tel)
-			if err != nil {
+			s.Deps = d
+			if err := s.openFiles(cfg); err != nil {
 				return err
 			}
-			d.Storage = blobs.Ping
-			s := &Service{Deps: d, blobs: blobs}
 			s.routes()
 			s.listen()
 			return nil
 		},
+		Background: s.background,
 	}
+}
+
+// openFiles opens the storage, and makes a place for files on their way.
+func (s *Service) openFiles(cfg Config) (err error) {
+	if s.blobs, err = blob.Open(context.Background(), cfg.Config, s.Tel); err != nil {
+		return err
+	}
+	s.Storage = s.blobs.Ping
+	if s.spoolDir = cfg.SpoolDir; s.spoolDir == "" {
+		s.spoolDir = os.TempDir()
+	}
+	if err := os.MkdirAll(s.spoolDir, 0o700); err != nil {
+		return fmt.Errorf("spool: %w", err)
+	}
+	sweepSpool(s.spoolDir, time.Now().Add(-spoolLife))
+	s.reader = reader.New(reader.Options{Dir: filepath.Join(s.spoolDir, "hearth-reader")})
+	s.keys = newKeys(s.DB, s.Clock)
+	return nil
+}
+
+// sweepSpool removes what was left there before.
+func sweepSpool(dir string, before time.Time) {
+	left, _ := filepath.Glob(filepath.Join(dir, spoolPattern)) // the pattern is a good one
+	for _, path := range left {
+		if stat, err := os.Stat(path); err == nil && stat.ModTime().Before(before) {
+			_ = os.Remove(path) // another start tries again
+		}
+	}
+}
+
+// background reserves keys, looks into uploads, and deletes what is to go.
+func (s *Service) background(ctx context.Context, _ *boot.Deps) error {
+	var all sync.WaitGroup
+	all.Go(func() { s.loop(ctx, workEvery, s.keys.low, "no keys are reserved ahead", s.keys.fill) })
+	all.Go(func() {
+		s.loop(ctx, workEvery, s.work, "uploads stay without thumbnails and text until the next look", s.workAll)
+	})
+	all.Go(func() {
+		s.loop(ctx, collectEvery, s.collector, "what is to be deleted stays until the next look", s.collect)
+	})
+	all.Go(func() {
+		s.loop(ctx, goneEvery, nil, "what came too late for a deleted residence stays until the next look", s.eraseLate)
+	})
+	all.Wait()
+	return s.reader.Close() // says what it could not end
 }
