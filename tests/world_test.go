@@ -18,11 +18,19 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"hearth.internal/dev/system"
+	"hearth.internal/document/reader"
 	"hearth.internal/pkg/roundtrip"
 	"hearth.internal/pkg/testkit"
 )
 
 func TestMain(m *testing.M) {
+	if reader.Asked(os.Args[1:]) { // the document service starts this very program to decode files
+		if err := reader.Serve(os.Stdin, os.Stdout); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	// A test that wants processes of its own lets this very program be them.
 	if len(os.Args) == 3 && os.Args[1] == "part" {
 		if err := system.RunPart(os.Args[2]); err != nil {

@@ -22,6 +22,7 @@ import (
 	_ "time/tzdata" // a machine without zone files still knows every zone
 
 	"hearth.internal/dev/system"
+	"hearth.internal/document/reader"
 	"hearth.internal/pkg/stores"
 	"hearth.internal/pkg/testkit"
 )
@@ -29,6 +30,13 @@ import (
 const usage = `usage: hearth run [-processes] | migrate | clean | stores COMMAND... | bench | config`
 
 func main() {
+	if reader.Asked(os.Args[1:]) { // the document service starts this program anew to decode files
+		if err := reader.Serve(os.Stdin, os.Stdout); err != nil {
+			fmt.Fprintln(os.Stderr, "hearth:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // the second Ctrl-C ends the program at once; the stores that it started end with it
