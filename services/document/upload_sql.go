@@ -28,7 +28,7 @@ type insertedUpload struct {
 }
 
 // An upload takes a key that is reserved and that the collector has not come for; the trigger ends the reservation with
-// the row that holds the key, and with no other.
+// the row that holds the key. What was stored for nothing is for the collector.
 const insertUploadSQL = `
 WITH there AS (SELECT u.* FROM uploads u WHERE u.id = @id::uuid),
 full_up AS (
@@ -39,7 +39,8 @@ added AS (
 		b.key, @work::text, @now::timestamptz, @now::timestamptz, @now::timestamptz
 	FROM (SELECT key FROM loose_blobs WHERE key = @key::text FOR UPDATE) b
 	WHERE NOT EXISTS (SELECT FROM there) AND NOT EXISTS (SELECT FROM full_up)
-	ON CONFLICT (id) DO NOTHING RETURNING *)
+	ON CONFLICT (id) DO NOTHING RETURNING *),
+spare AS (UPDATE loose_blobs SET due_at = '-infinity' WHERE key = @key::text AND NOT EXISTS (SELECT FROM added))
 SELECT 'added' AS outcome, ` + uploadColumns + ` FROM added u
 UNION ALL
 SELECT CASE WHEN u.owner_id = @owner::uuid THEN 'there' ELSE 'taken' END, ` + uploadColumns + ` FROM there u
@@ -84,13 +85,14 @@ func deleteUpload(ctx context.Context, q pg.Querier, actor, id uuid.UUID) (outco
 	return pg.Scalar[string](ctx, q, deleteUploadSQL, pgx.NamedArgs{"id": id, "actor": actor})
 }
 
-// Of two confirmations at once the second finds what the first has made of it; what it stored itself stays loose.
+// Of two confirmations at once the second finds what the first has made of it; what it stored itself is for the collector.
 const confirmUploadSQL = `
 WITH confirmed AS (
 	UPDATE uploads u SET state = 'stored', filename = @filename::text, content_type = @content_type::text, size = @size::bigint,
 		sha256 = @sha256::bytea, width = @width::int, height = @height::int, blob_key = b.key, work = 'todo', work_at = @now::timestamptz
 	FROM (SELECT key FROM loose_blobs WHERE key = @key::text FOR UPDATE) b
-	WHERE u.id = @id::uuid AND u.state = 'awaited' RETURNING u.*)
+	WHERE u.id = @id::uuid AND u.state = 'awaited' RETURNING u.*),
+spare AS (UPDATE loose_blobs SET due_at = '-infinity' WHERE key = @key::text AND NOT EXISTS (SELECT FROM confirmed))
 SELECT ` + uploadColumns + ` FROM confirmed u
 UNION ALL
 SELECT ` + uploadColumns + ` FROM uploads u WHERE u.id = @id::uuid AND u.state = 'stored' AND NOT EXISTS (SELECT FROM confirmed)`
