@@ -89,8 +89,12 @@ func (s *S3) URL() string { return "http://" + address(s.port) }
 // AddBucket makes an empty bucket.
 func (s *S3) AddBucket(name string) error { return os.Mkdir(filepath.Join(s.buckets(), name), 0o700) }
 
-// Stop ends it. What it kept stays in its directory.
-func (s *S3) Stop(ctx context.Context) { s.child.end(ctx, syscall.SIGTERM, syscall.SIGKILL) }
+// Stop ends it, as a crash would: in order, it would wait for every client that keeps a connection. What it kept stays in
+// its directory.
+func (s *S3) Stop() {
+	s.child.signal(syscall.SIGKILL)
+	<-s.child.done
+}
 
 // BuildS3 builds the versitygw program of the module in tools/s3 into bin, unless it is there; root is the repository's.
 // Processes that want it at the same time take turns.

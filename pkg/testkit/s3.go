@@ -68,9 +68,7 @@ func startS3() error {
 		return errors.Join(err, os.RemoveAll(dir))
 	}
 	storage.stop = func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-		defer cancel()
-		storage.s3.Stop(ctx)
+		storage.s3.Stop()
 		if err := os.RemoveAll(dir); err != nil {
 			fmt.Fprintln(os.Stderr, "the S3 storage stays behind:", err)
 		}

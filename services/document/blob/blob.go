@@ -35,7 +35,8 @@ type Store interface {
 	// whether the blob is there. ErrUnsupported in a directory.
 	Link(ctx context.Context, key string, o LinkOptions) (url string, err error)
 	// Invite signs an address to which exactly so many bytes of that type can be sent. Whoever has it can send others until
-	// it expires: what was looked at must be copied to a key that nobody was given. ErrUnsupported in a directory.
+	// it expires, in whole seconds: what was looked at must be copied to a key that nobody was given. ErrUnsupported in a
+	// directory.
 	Invite(ctx context.Context, key string, size int64, contentType string, lasting time.Duration) (Invitation, error)
 }
 

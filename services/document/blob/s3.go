@@ -192,7 +192,8 @@ func (s *s3) Invite(ctx context.Context, key string, size int64, contentType str
 		return Invitation{}, err
 	}
 	header := http.Header{"Content-Length": {strconv.FormatInt(size, 10)}, "Content-Type": {contentType}}
-	expires := time.Now().Add(lasting) // the storage knows no other clock
+	lasting = lasting.Truncate(time.Second)
+	expires := time.Now().Truncate(time.Second).Add(lasting) // as it is signed: in seconds, by the clock that the storage knows
 	u, err := s.public.PresignHeader(ctx, http.MethodPut, s.bucket, key, lasting, nil, header)
 	if err != nil {
 		return Invitation{}, fmt.Errorf("invite a blob: %w", err)
