@@ -286,9 +286,9 @@ type DocumentRef struct {
 	PreviousResidenceID uuid.UUID `json:"previous_residence_id,omitzero"`
 }
 
-// EquipmentChanged: a piece of equipment was added, edited or deleted.
+// EquipmentChanged: a piece of equipment was added, edited or deleted. What names one that is deleted lets go of it.
 var EquipmentChanged = Event[EquipmentRef]{
-	Name: "equipment.changed", Producer: Document,
+	Name: "equipment.changed", Producer: Document, Consumers: []string{Task},
 	Keys: func(e EquipmentRef) []string { return movedKeys(e.ResidenceID, e.PreviousResidenceID) },
 }
 

@@ -25,6 +25,8 @@ type AttachQuery struct {
 type AttachAnswer struct {
 	UploadIDs    []uuid.UUID `json:"upload_ids"`
 	EquipmentIDs []uuid.UUID `json:"equipment_ids"`
+	// EquipmentHomes is where the equipment is that they see, whatever residence was asked about: by its id.
+	EquipmentHomes map[uuid.UUID]uuid.UUID `json:"equipment_homes,omitempty"`
 }
 
 // Attachable answers what of it the person may not name: POST /internal/attachable.

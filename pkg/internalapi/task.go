@@ -3,10 +3,12 @@ package internalapi
 import (
 	"context"
 	"net/http"
+	"time"
 
 	"github.com/google/uuid"
 
 	"hearth.internal/pkg/day"
+	"hearth.internal/pkg/money"
 )
 
 // Task is the task service as the others call it.
@@ -67,6 +69,70 @@ type RefsAnswer struct {
 // Refs answers what of it the person may not name: POST /internal/refs.
 func (t Task) Refs(ctx context.Context, q RefsQuery) (RefsAnswer, error) {
 	return call[RefsAnswer](ctx, t.remote, http.MethodPost, "/internal/refs", q)
+}
+
+// EquipmentWorkQuery asks what was done to a piece of equipment in residences, and what is to be done.
+type EquipmentWorkQuery struct {
+	EquipmentID  uuid.UUID   `json:"equipment_id"`
+	ResidenceIDs []uuid.UUID `json:"residence_ids"`
+	Limit        int         `json:"limit" minimum:"1" maximum:"201"`
+	Before       *WorkPlace  `json:"before,omitempty"` // nil: from the newest on
+}
+
+// WorkPlace is where a completion stands in a log, newest first.
+type WorkPlace struct {
+	At time.Time `json:"a"`
+	ID uuid.UUID `json:"i"`
+}
+
+// EquipmentWork is a page of it, newest first, with what all of it comes to.
+type EquipmentWork struct {
+	Completions []WorkDone `json:"completions"`
+	OpenTasks   []WorkToDo `json:"open_tasks"`
+	Totals      WorkTotals `json:"totals"`
+}
+
+// WorkDone is a completion, with the task that it is of.
+type WorkDone struct {
+	ID              uuid.UUID     `json:"id" format:"uuid"`
+	TaskID          uuid.UUID     `json:"task_id" format:"uuid"`
+	TaskTitle       string        `json:"task_title"`
+	CategoryID      *uuid.UUID    `json:"category_id" nullable:"true" format:"uuid" doc:"The task's"`
+	ResidenceID     uuid.UUID     `json:"residence_id" format:"uuid"`
+	CompletedAt     time.Time     `json:"completed_at"`
+	CompletedByID   uuid.UUID     `json:"completed_by_id" format:"uuid"`
+	CompletedByName *string       `json:"completed_by_name"`
+	Notes           *string       `json:"notes"`
+	ActualCost      *money.Amount `json:"actual_cost" nullable:"true"`
+	Rating          *int          `json:"rating" minimum:"1" maximum:"5"`
+	ContractorID    *uuid.UUID    `json:"contractor_id" nullable:"true" format:"uuid"`
+	ContractorName  *string       `json:"contractor_name" doc:"It stays when the contractor is deleted"`
+	UploadIDs       []uuid.UUID   `json:"upload_ids" nullable:"false"`
+	Version         int           `json:"version"`
+}
+
+// WorkToDo is an open task.
+type WorkToDo struct {
+	ID             uuid.UUID  `json:"id" format:"uuid"`
+	Title          string     `json:"title"`
+	NextDueDate    *day.Day   `json:"next_due_date" nullable:"true"`
+	InProgress     bool       `json:"in_progress"`
+	AssignedToID   *uuid.UUID `json:"assigned_to_id" nullable:"true" format:"uuid"`
+	AssignedToName *string    `json:"assigned_to_name"`
+}
+
+// WorkTotals is of the whole log, whatever the page.
+type WorkTotals struct {
+	Completions int         `json:"completions"`
+	Cost        money.Total `json:"cost"`
+	FirstAt     *time.Time  `json:"first_at"`
+	LastAt      *time.Time  `json:"last_at"`
+}
+
+// EquipmentWork answers what was done to a piece of equipment, and which open tasks name it: POST
+// /internal/equipment-work.
+func (t Task) EquipmentWork(ctx context.Context, q EquipmentWorkQuery) (EquipmentWork, error) {
+	return call[EquipmentWork](ctx, t.remote, http.MethodPost, "/internal/equipment-work", q)
 }
 
 // Frequency is how often a task comes back.

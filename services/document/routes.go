@@ -26,4 +26,14 @@ func (s *Service) routes() {
 		answersMedia)
 
 	httpx.Get(s.HTTP, "/internal/media/{upload_id}", identity.Internal, s.getInternalMedia, "A file for another service", httpx.Produces("application/octet-stream"))
+
+	httpx.Get(s.HTTP, "/api/equipment/", identity.User, s.getEquipmentList, "Equipment of every residence that you see, by name")
+	httpx.Post(s.HTTP, "/api/equipment/", identity.User, s.postEquipment, "Add a piece of equipment", created)
+	httpx.Get(s.HTTP, "/api/equipment/{id}/", identity.User, s.getEquipment, "Read a piece of equipment")
+	httpx.Put(s.HTTP, "/api/equipment/{id}/", identity.User, s.putEquipment, "Replace what is said of a piece of equipment")
+	httpx.Patch(s.HTTP, "/api/equipment/{id}/", identity.User, s.patchEquipment, "Change some of what is said of a piece of equipment")
+	httpx.Delete(s.HTTP, "/api/equipment/{id}/", identity.User, s.deleteEquipment, "Delete a piece of equipment; its documents stay", gone)
+	httpx.Get(s.HTTP, "/api/equipment/{id}/history/", identity.User, s.getEquipmentHistory, "What was done to a piece of equipment, newest first, and what it has cost")
+
+	httpx.Post(s.HTTP, "/internal/attachable", identity.Internal, s.postAttachable, "Uploads and equipment that a person may not name")
 }

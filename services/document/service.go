@@ -49,7 +49,10 @@ func New(cfg Config) boot.Service {
 	s := &Service{incoming: make(chan struct{}, filesAtOnce), work: newAlarm(), collector: newAlarm()}
 	return boot.Service{
 		Name: events.Document, Title: "Documents, files and equipment", Files: true,
-		Hot: []string{insertUploadSQL, ownUploadSQL},
+		Hot: []string{
+			insertUploadSQL, ownUploadSQL,
+			equipmentListSQL, equipmentSQL, insertEquipmentSQL, changeEquipmentSQL, attachableSQL, documentsOfEquipmentSQL,
+		},
 		Register: func(d *boot.Deps) error {
 			s.Deps = d
 			if err := s.openFiles(cfg); err != nil {
