@@ -15,6 +15,8 @@ import (
 	"hearth.internal/pkg/money"
 	"hearth.internal/pkg/page"
 	"hearth.internal/pkg/pg"
+	"hearth.internal/pkg/plans"
+	"hearth.internal/pkg/room"
 )
 
 // Equipment is an appliance or a system of a home.
@@ -76,11 +78,15 @@ func (s *Service) AddEquipment(ctx context.Context, actor identity.Actor, in New
 	}
 	now := s.Clock.Now()
 	row["residence_id"], row["created_by_id"], row["created_at"], row["updated_at"], row["version"] = in.ResidenceID, actor.UserID, now, now, 1
-	if row["id"], err = idOrNew(in.ID, "body"); err != nil {
+	if row["id"], err = idOrNew(in.ID); err != nil {
+		return Equipment{}, false, err
+	}
+	r, err := s.roomIn(ctx, actor, homes, plans.AddEquipment, in.ResidenceID)
+	if err != nil {
 		return Equipment{}, false, err
 	}
 	for range tries {
-		out, found, err := insertEquipment(ctx, s.DB, actor, homes, row)
+		out, found, used, err := insertEquipment(ctx, s.DB, actor, homes, row, r)
 		switch {
 		case pg.Violates(err, "claims_upload"): // the collector took a photo that nothing claimed yet
 			return Equipment{}, false, refusedEquipment("upload_ids")
@@ -91,7 +97,9 @@ func (s *Service) AddEquipment(ctx context.Context, actor identity.Actor, in New
 		case out.Outcome == "there":
 			return out.aged(), false, nil
 		case out.Outcome == "taken":
-			return Equipment{}, false, apperr.IDTaken.New("There is something else with that id.")
+			return Equipment{}, false, idTaken()
+		case out.Outcome == "refused" && out.Field == room.Limited:
+			return Equipment{}, false, r.Reached(&in.ResidenceID, used)
 		case out.Outcome == "refused":
 			return Equipment{}, false, refusedEquipment(out.Field)
 		}
@@ -162,10 +170,7 @@ func (s *Service) writeEquipment(ctx context.Context, homes []access.Home, versi
 			s.announceEquipment(ctx, out.Equipment)
 			return out.aged(), nil
 		}
-		if err := writable(homes, out.ResidenceID); err != nil {
-			return Equipment{}, err
-		}
-		if err := refuseVersion(version, out.Version); err != nil {
+		if err := refuseWrite(homes, out.ResidenceID, version, out.Version); err != nil {
 			return Equipment{}, err
 		}
 	}

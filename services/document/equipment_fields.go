@@ -71,8 +71,16 @@ func (f EquipmentFields) whole() EquipmentPatch {
 		Name: patch.To(f.Name), Category: patch.To(f.Category), Manufacturer: nullable(f.Manufacturer), ModelNumber: nullable(f.ModelNumber),
 		SerialNumber: nullable(f.SerialNumber), Location: nullable(f.Location), Notes: nullable(f.Notes), PurchaseDate: nullable(f.PurchaseDate),
 		PurchasePrice: nullable(f.PurchasePrice), InstallDate: nullable(f.InstallDate), ExpectedLifeYears: nullable(f.ExpectedLifeYears),
-		RemovedDate: nullable(f.RemovedDate), UploadIDs: list(f.UploadIDs),
+		RemovedDate: nullable(f.RemovedDate), UploadIDs: photos(f.UploadIDs),
 	}
+}
+
+// photos are a list that was sent; null is the empty one.
+func photos(ids []uuid.UUID) patch.Nullable[[]uuid.UUID] {
+	if ids == nil {
+		ids = []uuid.UUID{}
+	}
+	return nullable(&ids)
 }
 
 func (w EquipmentWhole) patch() EquipmentPatch {
@@ -111,7 +119,7 @@ func (p *EquipmentPatch) settle() error {
 	}
 	if p.UploadIDs.Set {
 		if p.UploadIDs.Value == nil {
-			p.UploadIDs = list[uuid.UUID](nil)
+			p.UploadIDs = photos(nil)
 		}
 		if ids := *p.UploadIDs.Value; repeats(ids) {
 			e = e.At("body.upload_ids", "names a photo twice")

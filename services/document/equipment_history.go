@@ -61,7 +61,7 @@ func (s *Service) HistoryOfEquipment(ctx context.Context, v EquipmentView, id uu
 		out.Equipment, out.Documents, found, err = readEquipmentPapers(ctx, s.DB, id, mine)
 		return err
 	}, func(ctx context.Context) (err error) {
-		work, err = s.Calls.Task(s.Config.TaskURL).EquipmentWork(ctx, internalapi.EquipmentWorkQuery{
+		work, err = s.tasks.EquipmentWork(ctx, internalapi.EquipmentWorkQuery{
 			EquipmentID: id, ResidenceIDs: mine, Limit: q.Limit + 1, Before: before,
 		})
 		return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -13,6 +14,7 @@ import (
 	"hearth.internal/pkg/events"
 	"hearth.internal/pkg/identity"
 	"hearth.internal/pkg/pg"
+	"hearth.internal/pkg/room"
 )
 
 // equipmentColumns are an Equipment, of equipment e.
@@ -47,11 +49,20 @@ func equipmentChecks(had string) string {
 const newEquipmentColumns = `id, residence_id, created_by_id, name, category, manufacturer, model_number, serial_number, location, notes,
 	purchase_date, purchase_price, install_date, expected_life_years, removed_date, upload_ids, created_at, updated_at`
 
-var insertEquipmentSQL = `
+var (
+	insertEquipmentSQL        = insertEquipmentStart + insertEquipmentEnd
+	limitedInsertEquipmentSQL = insertEquipmentStart + room.None(usedEquipment) + insertEquipmentEnd
+
+	usedEquipment    = room.Used("equipment")
+	usedEquipmentSQL = room.CountSQL(usedEquipment)
+
+	insertEquipmentStart = `
 WITH w AS (SELECT * FROM jsonb_populate_record(NULL::equipment, @row::jsonb)),
 there AS (SELECT e.*, e.created_by_id = @actor::uuid AND e.residence_id = ANY(@mine::uuid[]) AS ours FROM equipment e JOIN w ON w.id = e.id),
 refused AS (
-	SELECT v.field FROM w CROSS JOIN LATERAL (VALUES ` + equipmentChecks(`'{}'::uuid[]`) + `) AS v(field, wrong)
+	SELECT v.field FROM w CROSS JOIN LATERAL (VALUES ` + equipmentChecks(`'{}'::uuid[]`)
+
+	insertEquipmentEnd = `) AS v(field, wrong)
 	WHERE v.wrong LIMIT 1),
 added AS (
 	INSERT INTO equipment (` + newEquipmentColumns + `)
@@ -63,14 +74,19 @@ UNION ALL
 SELECT CASE WHEN e.ours THEN 'there' ELSE 'taken' END, '', ` + equipmentColumns + ` FROM there e
 UNION ALL
 SELECT 'refused', r.field, ` + equipmentColumns + ` FROM w e JOIN refused r ON true WHERE NOT EXISTS (SELECT FROM there)`
+)
 
-func insertEquipment(ctx context.Context, q pg.Querier, actor identity.Actor, homes []access.Home, row map[string]any) (writtenEquipment, bool, error) {
+func insertEquipment(ctx context.Context, q pg.Querier, actor identity.Actor, homes []access.Home, row map[string]any, r room.Room) (writtenEquipment, bool, []room.Usage, error) {
 	raw, err := json.Marshal(row)
 	if err != nil {
-		return writtenEquipment{}, false, fmt.Errorf("equipment: %w", err)
+		return writtenEquipment{}, false, nil, fmt.Errorf("equipment: %w", err)
 	}
 	args := equipmentArgs(ctx, actor, homes, "created", pgx.NamedArgs{"row": string(raw)})
-	return pg.One[writtenEquipment](ctx, q, insertEquipmentSQL, args)
+	if !r.Unlimited() {
+		return room.One[writtenEquipment](ctx, q, r, limitedInsertEquipmentSQL, usedEquipmentSQL, args)
+	}
+	out, found, err := pg.One[writtenEquipment](ctx, q, insertEquipmentSQL, args)
+	return out, found, nil, err
 }
 
 func equipmentArgs(ctx context.Context, actor identity.Actor, homes []access.Home, change string, args pgx.NamedArgs) pgx.NamedArgs {
@@ -117,13 +133,9 @@ func changeEquipment(
 	if err != nil {
 		return writtenEquipment{}, false, fmt.Errorf("equipment: %w", err)
 	}
-	args := equipmentWrite(id, version, homes, now)
-	args["row"] = string(raw)
+	args := writeArgs(id, version, homes)
+	args["row"], args["now"] = string(raw), now
 	return pg.One[writtenEquipment](ctx, q, changeEquipmentSQL, equipmentArgs(ctx, actor, homes, "changed", args))
-}
-
-func equipmentWrite(id uuid.UUID, version *int, homes []access.Home, now time.Time) pgx.NamedArgs {
-	return pgx.NamedArgs{"id": id, "version": version, "writable": access.WritableIDs(homes), "now": now}
 }
 
 // The foreign key would clear the references of documents too, but nobody's version would tell.
@@ -141,7 +153,8 @@ UNION ALL
 SELECT 'kept', '', ` + equipmentColumns + ` FROM target e WHERE NOT EXISTS (SELECT FROM changed)`
 
 func deleteEquipment(ctx context.Context, q pg.Querier, actor identity.Actor, id uuid.UUID, version *int, homes []access.Home, now time.Time) (writtenEquipment, bool, error) {
-	args := equipmentWrite(id, version, homes, now)
+	args := writeArgs(id, version, homes)
+	args["now"] = now
 	args = events.DocumentChanged.ArgsAs(ctx, "document", events.DocumentRef{ActorID: actor.UserID, Change: "changed"}, args)
 	return pg.One[writtenEquipment](ctx, q, deleteEquipmentSQL, equipmentArgs(ctx, actor, homes, "deleted", args))
 }
@@ -175,7 +188,7 @@ func readEquipmentList(ctx context.Context, q pg.Querier, v EquipmentView, f Equ
 		args["category"] = f.Category
 	}
 	if f.Text != "" {
-		args["text"] = contains(f.Text)
+		args["text"] = "%" + strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(f.Text) + "%" // it stands for itself
 	}
 	if after != nil {
 		args["after_name"], args["after_id"] = after.Name, after.ID

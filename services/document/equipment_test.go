@@ -19,6 +19,7 @@ import (
 	"hearth.internal/pkg/internalapi"
 	"hearth.internal/pkg/money"
 	"hearth.internal/pkg/page"
+	"hearth.internal/pkg/plans"
 	"hearth.internal/pkg/roundtrip"
 	"hearth.internal/pkg/testkit"
 )
@@ -539,4 +540,53 @@ func countTripsOfEquipment(t *testing.T, e estate) {
 			t.Errorf("GET %s, cold: %d round trips", path, n)
 		}
 	}
+}
+
+func TestEquipmentUpToTheLimitHoweverMuchComesAtOnce(t *testing.T) {
+	for name, prepare := range map[string]bool{"prepared": true, "behind an old PgBouncer": false} {
+		t.Run(name, func(t *testing.T) {
+			raceForEquipment(t, openEstate(t, func(cfg *config.Service) { cfg.Limitations, cfg.DatabasePrepare = plans.Everybody, prepare }))
+		})
+	}
+}
+
+func raceForEquipment(t *testing.T, e estate) {
+	t.Helper()
+	const limit = 10
+	e.member.Want(200, "GET", "/api/equipment/", nil) // who sees what is known to the cache
+	e.owner.Want(200, "GET", "/api/equipment/", nil)
+	first := anID()
+	e.install(t, e.owner, fields{"id": first})
+	var group sync.WaitGroup
+	answers := make(chan testkit.Answer, 60)
+	for i := range cap(answers) {
+		who := []*testkit.Client{e.owner, e.member}[i%2]
+		group.Go(func() {
+			answers <- who.For(t).Call("POST", "/api/equipment/", fields{"name": "x", "residence_id": e.home})
+		})
+	}
+	group.Wait()
+	close(answers)
+	counts := map[int]int{}
+	for a := range answers {
+		counts[a.Status]++
+		if a.Status == 403 {
+			p := testkit.JSON[fields](t, a)
+			if p["code"] != "limit_reached" || p["trigger_key"] != "add_equipment" || p["limit"] != 10.0 || p["used"] != 10.0 {
+				t.Errorf("refused with %s", a.Body)
+			}
+		}
+		if trips(a) != 1 {
+			t.Errorf("%d took %d round trips", a.Status, trips(a))
+		}
+	}
+	if counts[201] != limit-1 || counts[403] != 51 || e.count(t, `SELECT count(*) FROM equipment`) != limit {
+		t.Errorf("answers %v", counts)
+	}
+	e.owner.Want(200, "POST", "/api/equipment/", fields{"id": first, "name": "Furnace", "residence_id": e.home}) // it is there already
+	e.owner.Want(200, "PATCH", equipmentAt(first), fields{"name": "Boiler"})
+	e.install(t, e.stranger, fields{"residence_id": e.elsewhere}) // another owner's plan
+	e.owner.Want(204, "DELETE", equipmentAt(first), nil)
+	e.install(t, e.member, nil)
+	e.member.Refused(403, "limit_reached", "POST", "/api/equipment/", fields{"name": "x", "residence_id": e.home})
 }

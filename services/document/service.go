@@ -13,6 +13,7 @@ import (
 	"hearth.internal/pkg/boot"
 	"hearth.internal/pkg/config"
 	"hearth.internal/pkg/events"
+	"hearth.internal/pkg/internalapi"
 )
 
 // Config is what the service reads from its environment.
@@ -42,6 +43,7 @@ type Service struct {
 	work      alarm         // an upload is to be looked into
 	collector alarm         // something is to be deleted
 	spoolDir  string
+	tasks     internalapi.Task
 }
 
 // New is the service, to be opened by boot.
@@ -54,7 +56,7 @@ func New(cfg Config) boot.Service {
 			equipmentListSQL, equipmentSQL, insertEquipmentSQL, changeEquipmentSQL, attachableSQL, documentsOfEquipmentSQL,
 		},
 		Register: func(d *boot.Deps) error {
-			s.Deps = d
+			s.Deps, s.tasks = d, d.Calls.Task(d.Config.TaskURL)
 			if err := s.openFiles(cfg); err != nil {
 				return err
 			}

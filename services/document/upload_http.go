@@ -29,14 +29,6 @@ func answerUpload(status int, upload Upload, err error) (*uploadOutput, error) {
 	return &uploadOutput{Status: status, ETag: upload.ETag(), Body: upload}, nil
 }
 
-// createdOr is 201 for what is new and 200 for what was there.
-func createdOr(added bool) int {
-	if added {
-		return http.StatusCreated
-	}
-	return http.StatusOK
-}
-
 // uploadForm documents what may stand beside the file.
 var uploadForm = httpx.TakesFile(map[string]*huma.Schema{
 	"id":     {Type: huma.TypeString, Format: "uuid", Description: "A UUIDv7 of your own: sending the same file twice keeps it once"},

@@ -2,10 +2,10 @@ package document
 
 import (
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"hearth.internal/pkg/access"
 	"hearth.internal/pkg/apperr"
@@ -24,15 +24,17 @@ func createdOr(added bool) int {
 }
 
 // idOrNew is the client's id for what it adds, or a new one.
-func idOrNew(id *uuid.UUID, location string) (uuid.UUID, error) {
+func idOrNew(id *uuid.UUID) (uuid.UUID, error) {
 	switch {
 	case id == nil:
 		return uuid.Must(uuid.NewV7()), nil
 	case *id == uuid.Nil:
-		return uuid.Nil, apperr.InvalidField(location+".id", "must not be the zero UUID")
+		return uuid.Nil, apperr.InvalidField("body.id", "must not be the zero UUID")
 	}
 	return *id, nil
 }
+
+func idTaken() error { return apperr.IDTaken.New("There is something else with that id.") }
 
 // writable refuses a residence that is not the actor's, or that they may only look at.
 func writable(homes []access.Home, residence uuid.UUID) error {
@@ -55,7 +57,11 @@ func homeOf(homes []access.Home, residence uuid.UUID) (access.Home, bool) {
 	return access.Home{}, false
 }
 
-func refuseVersion(wanted *int, is int) error {
+// refuseWrite says why a write to what stands there does not apply; nil when it should have, and is worth another try.
+func refuseWrite(homes []access.Home, residence uuid.UUID, wanted *int, is int) error {
+	if err := writable(homes, residence); err != nil {
+		return err
+	}
 	if wanted != nil && *wanted != is {
 		return apperr.VersionConflict.New("It is at version %d now: read it again.", is).With("version", is)
 	}
@@ -66,17 +72,9 @@ func busy() error {
 	return apperr.Busy.New("Several changes came at the same time; try again.").After(time.Second)
 }
 
-// contains is the LIKE pattern of a text that stands for itself.
-func contains(text string) string {
-	return "%" + strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(text) + "%"
+// writeArgs are what a write to something of a residence is about.
+func writeArgs(id uuid.UUID, version *int, homes []access.Home) pgx.NamedArgs {
+	return pgx.NamedArgs{"id": id, "version": version, "mine": access.IDs(homes), "writable": access.WritableIDs(homes)}
 }
 
 func nullable[T any](value *T) patch.Nullable[T] { return patch.Nullable[T]{Set: true, Value: value} }
-
-// list is a list that was sent; null is the empty one.
-func list[T any](items []T) patch.Nullable[[]T] {
-	if items == nil {
-		items = []T{}
-	}
-	return patch.Nullable[[]T]{Set: true, Value: &items}
-}
