@@ -98,10 +98,11 @@ func (b Board) sortIn(tasks []BoardTask, today day.Day) {
 
 // BoardFilter is what a board leaves out; zero values leave out nothing.
 type BoardFilter struct {
-	AssignedTo uuid.UUID
-	CategoryID uuid.UUID
-	PriorityID uuid.UUID
-	Text       string // in title or description, whatever its case
+	AssignedTo  uuid.UUID
+	CategoryID  uuid.UUID
+	PriorityID  uuid.UUID
+	EquipmentID uuid.UUID
+	Text        string // in title or description, whatever its case
 }
 
 // BoardView is a board that is not made yet: its ETag is known before any SQL.
@@ -130,7 +131,7 @@ func (s *Service) ViewBoard(ctx context.Context, actor identity.Actor, residence
 		v.homes = []access.Home{home}
 	}
 	v.ETag = s.Access.ETag(ctx, v.homes, "board", v.today.String(), strconv.Itoa(threshold),
-		filter.AssignedTo.String(), filter.CategoryID.String(), filter.PriorityID.String(), filter.Text)
+		filter.AssignedTo.String(), filter.CategoryID.String(), filter.PriorityID.String(), filter.EquipmentID.String(), filter.Text)
 	return v, nil
 }
 

@@ -18,10 +18,11 @@ type BoardQuery struct {
 	Text          string    `query:"q" maxLength:"200" doc:"In title or description, whatever its case"`
 	CategoryID    uuid.UUID `query:"category_id" format:"uuid" doc:"Only of this category"`
 	PriorityID    uuid.UUID `query:"priority_id" format:"uuid" doc:"Only of this priority"`
+	EquipmentID   uuid.UUID `query:"equipment_id" format:"uuid" doc:"Only about this equipment"`
 }
 
 func (q BoardQuery) filter(actor identity.Actor) (BoardFilter, error) {
-	f := BoardFilter{CategoryID: q.CategoryID, PriorityID: q.PriorityID, Text: q.Text}
+	f := BoardFilter{CategoryID: q.CategoryID, PriorityID: q.PriorityID, EquipmentID: q.EquipmentID, Text: q.Text}
 	var err error
 	switch q.AssignedTo {
 	case "":

@@ -161,6 +161,7 @@ func (j *jsonWriter) card(t *BoardTask) {
 	member(j, "assigned_to_id", t.AssignedToID, j.id)
 	member(j, "assigned_to_name", t.AssignedToName, j.text)
 	member(j, "contractor_id", t.ContractorID, j.id)
+	member(j, "equipment_id", t.EquipmentID, j.id)
 	member(j, "estimated_cost", t.EstimatedCost, j.money)
 	member(j, "actual_cost", t.ActualCost, j.money)
 	member(j, "template_id", t.TemplateID, j.id)

@@ -19,6 +19,7 @@ const (
 	AND (@assigned::uuid IS NULL OR t.assigned_to_id = @assigned::uuid)
 	AND (@category::uuid IS NULL OR t.category_id = @category::uuid)
 	AND (@priority::uuid IS NULL OR t.priority_id = @priority::uuid)
+	AND (@equipment::uuid IS NULL OR t.equipment_id = @equipment::uuid)
 	AND (@text::text IS NULL OR t.title ILIKE @text::text OR t.description ILIKE @text::text)` + boardOrder
 
 	boardRows = `
@@ -34,6 +35,7 @@ func readBoard(ctx context.Context, q pg.Querier, homes []uuid.UUID, f BoardFilt
 	if f != (BoardFilter{}) {
 		sql = filteredBoardSQL
 		args["assigned"], args["category"], args["priority"], args["text"] = orNull(f.AssignedTo), orNull(f.CategoryID), orNull(f.PriorityID), nil
+		args["equipment"] = orNull(f.EquipmentID)
 		if f.Text != "" {
 			args["text"] = contains(f.Text)
 		}
@@ -61,7 +63,7 @@ func scanBoardTask(rows pgx.Rows) (BoardTask, error) {
 	err := rows.Scan(&t.ID, &t.ResidenceID, &t.Title, &t.Description, &t.CategoryID, &t.PriorityID, &t.FrequencyID,
 		&t.CustomIntervalDays, &t.RRule, &t.RescheduleFrom, &t.SeasonStart, &t.SeasonEnd, &t.DueDate, &t.NextDueDate,
 		&t.InProgress, &t.IsCancelled, &t.IsArchived, &t.AssignedToID, &t.AssignedToName,
-		&t.ContractorID, &t.EstimatedCost, &t.ActualCost, &t.TemplateID, &t.LastCompletedAt, &t.CompletionCount, &t.CreatedByID,
+		&t.ContractorID, &t.EquipmentID, &t.EstimatedCost, &t.ActualCost, &t.TemplateID, &t.LastCompletedAt, &t.CompletionCount, &t.CreatedByID,
 		&t.Version, &t.CreatedAt, &t.UpdatedAt,
 		&t.IsDone, &t.PausedFrom, &t.PausedUntil, &t.EndDate, &t.MaxOccurrences, &t.Checklist, &t.Rotation, &t.RotationMemberIDs, &ids, &at)
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 	"hearth.internal/pkg/identity"
 	"hearth.internal/pkg/money"
 	"hearth.internal/pkg/page"
+	"hearth.internal/pkg/patch"
 )
 
 // Completion is one doing of a task.
@@ -29,6 +30,7 @@ type Completion struct {
 	Rating          *int          `json:"rating" minimum:"1" maximum:"5"`
 	ContractorID    *uuid.UUID    `json:"contractor_id" nullable:"true" format:"uuid"`
 	ContractorName  *string       `json:"contractor_name" doc:"It stays when the contractor is deleted"`
+	EquipmentID     *uuid.UUID    `json:"equipment_id" nullable:"true" format:"uuid" doc:"What it was done to: it stays when the task is about something else later"`
 	UploadIDs       []uuid.UUID   `json:"upload_ids" nullable:"false"`
 	Version         int           `json:"version"`
 }
@@ -41,6 +43,8 @@ type CompletionFields struct {
 	Rating       *int          `json:"rating" minimum:"1" maximum:"5"`
 	ContractorID *uuid.UUID    `json:"contractor_id" nullable:"true" format:"uuid"`
 	UploadIDs    []uuid.UUID   `json:"upload_ids" maxItems:"20" nullable:"true" doc:"Photos"`
+
+	EquipmentID patch.Nullable[uuid.UUID] `json:"equipment_id,omitzero" format:"uuid" doc:"Equipment of the residence; the task's, or as it was, if left out"`
 }
 
 // Earlier than that nobody keeps a log of; later than now by more than a clock may be wrong is a typing error.
@@ -164,8 +168,10 @@ func (s *Service) Complete(ctx context.Context, actor identity.Actor, task uuid.
 		return Completion{}, false, err
 	}
 	defer leave()
+	query := seriesQuery{task: task, completion: c.doing.id, contractor: in.ContractorID, actor: actor, homes: homes}
+	var known *knownEquipment
 	for range tries {
-		row, found, err := readSeries(ctx, s.DB, seriesQuery{task: task, completion: c.doing.id, contractor: in.ContractorID, actor: actor, homes: homes})
+		row, found, err := s.readSeriesFor(ctx, query, in, &known)
 		if err != nil {
 			return Completion{}, false, err
 		}
@@ -181,6 +187,9 @@ func (s *Service) Complete(ctx context.Context, actor identity.Actor, task uuid.
 		}
 		if !row.ContractorOK {
 			return Completion{}, false, refusedField("body", "contractor_id")
+		}
+		if c.equipment, err = in.equipment(row.Task, row.EquipmentID, *known); err != nil {
+			return Completion{}, false, err
 		}
 		log := row.series()
 		c.derived = log.derive(homes, log.with(c.doing))
@@ -247,9 +256,10 @@ func (s *Service) rewrite(ctx context.Context, actor identity.Actor, id uuid.UUI
 			return Completion{}, err
 		}
 	}
+	var known *knownEquipment
 	var leave func() // gives the task's turn back; which task it is, only the first look says
 	for range tries {
-		row, found, err := readSeries(ctx, s.DB, query)
+		row, found, err := s.readSeriesFor(ctx, query, c.fields, &known)
 		switch {
 		case err != nil:
 			return Completion{}, err
@@ -270,6 +280,9 @@ func (s *Service) rewrite(ctx context.Context, actor identity.Actor, id uuid.UUI
 		}
 		if !row.ContractorOK {
 			return Completion{}, refusedField("body", "contractor_id")
+		}
+		if c.equipment, err = c.fields.equipment(row.Task, row.TakenEquipmentID, *known); err != nil {
+			return Completion{}, err
 		}
 		log := row.series()
 		c.doing, c.version = doing{id, *row.TakenAt, *row.TakenBy}, *row.TakenVersion

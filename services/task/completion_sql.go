@@ -18,7 +18,7 @@ import (
 const completionColumns = `c.id, c.task_id, c.completed_at, c.completed_by_id,
 	p.name AS completed_by_name,
 	c.notes, c.actual_cost, c.rating, c.contractor_id,
-	coalesce(k.name, c.contractor_name) AS contractor_name,
+	coalesce(k.name, c.contractor_name) AS contractor_name, c.equipment_id,
 	c.upload_ids, c.version`
 
 // withDoer joins what completionColumns wants.
@@ -37,15 +37,16 @@ type seriesQuery struct {
 type seriesRow struct {
 	Task
 	ruleRow
-	DoneAt        []time.Time // oldest first
-	DoneIDs       []uuid.UUID // as DoneAt
-	DoneBy        []uuid.UUID // as DoneAt
-	SkippedOn     []day.Day
-	RotationStart int
-	TakenBy       *uuid.UUID // whose completion has the id; nil: nobody's
-	TakenAt       *time.Time
-	TakenVersion  *int
-	ContractorOK  bool
+	DoneAt           []time.Time // oldest first
+	DoneIDs          []uuid.UUID // as DoneAt
+	DoneBy           []uuid.UUID // as DoneAt
+	SkippedOn        []day.Day
+	RotationStart    int
+	TakenBy          *uuid.UUID // whose completion has the id; nil: nobody's
+	TakenAt          *time.Time
+	TakenVersion     *int
+	TakenEquipmentID *uuid.UUID
+	ContractorOK     bool
 }
 
 // logColumns are what became of a task t, which theLog joins.
@@ -61,7 +62,7 @@ const theLog = ` CROSS JOIN LATERAL (
 const seriesSQL = `
 SELECT ` + taskColumns + `, ` + ruleColumns + `,
 	` + logColumns + `,
-	taken.completed_by_id AS taken_by, taken.completed_at AS taken_at, taken.version AS taken_version,
+	taken.completed_by_id AS taken_by, taken.completed_at AS taken_at, taken.version AS taken_version, taken.equipment_id AS taken_equipment_id,
 	@contractor::uuid IS NULL OR (taken.task_id = t.id AND taken.contractor_id = @contractor::uuid) IS TRUE OR EXISTS (
 		SELECT FROM contractors k WHERE k.id = @contractor::uuid AND ` + visibleContractor + `) AS contractor_ok
 FROM tasks` + withAssignee + theRule + theLog + `
@@ -81,10 +82,11 @@ func readSeries(ctx context.Context, q pg.Querier, query seriesQuery) (seriesRow
 // completing is a change of a task's log: the entry, and the task as it will stand.
 type completing struct {
 	doing
-	version int // of an entry that is there already
-	fields  CompletionFields
-	actor   identity.Actor
-	now     time.Time
+	version   int // of an entry that is there already
+	fields    CompletionFields
+	equipment *uuid.UUID // that the entry names
+	actor     identity.Actor
+	now       time.Time
 	derived
 	task Task
 }
@@ -104,7 +106,7 @@ func (c completing) args() pgx.NamedArgs {
 		"task": c.task.ID, "seen": c.task.Version - 1, "next": c.next, "over": c.over, "assignee": c.assignee, "last_at": c.lastAt, "count": c.count,
 		"recent_ids": c.recentIDs, "recent_at": c.recentAt, "id": c.id, "at": c.at, "by": c.actor.UserID, "notes": c.fields.Notes,
 		"cost": c.fields.ActualCost, "rating": c.fields.Rating, "contractor": c.fields.ContractorID, "uploads": uploads, "now": c.now,
-		"entry": c.version,
+		"entry": c.version, "equipment": c.equipment,
 	}
 }
 
@@ -120,8 +122,8 @@ WITH` + replayed + `, in_progress = false,
 	WHERE t.id = @task::uuid AND t.version = @seen::int AND NOT EXISTS (SELECT FROM completions c WHERE c.id = @id::uuid)
 	RETURNING t.id, t.residence_id),
 written AS (
-	INSERT INTO completions (id, task_id, residence_id, completed_at, completed_by_id, notes, actual_cost, rating, contractor_id, upload_ids, created_at, updated_at)
-	SELECT @id::uuid, id, residence_id, @at::timestamptz, @by::uuid, @notes::text, @cost::bigint, @rating::smallint, @contractor::uuid, @uploads::uuid[],
+	INSERT INTO completions (id, task_id, residence_id, completed_at, completed_by_id, notes, actual_cost, rating, contractor_id, equipment_id, upload_ids, created_at, updated_at)
+	SELECT @id::uuid, id, residence_id, @at::timestamptz, @by::uuid, @notes::text, @cost::bigint, @rating::smallint, @contractor::uuid, ` + equipmentStillThere + `, @uploads::uuid[],
 		@now::timestamptz, @now::timestamptz FROM changed RETURNING *),
 event AS (` + events.Columns + ` FROM written)
 SELECT ` + completionColumns + ` FROM written` + withDoer
@@ -145,7 +147,7 @@ WITH` + unchanged + replayed + `
 	FROM entry WHERE t.id = entry.task_id RETURNING t.id),
 written AS (
 	UPDATE completions c SET completed_at = @at::timestamptz, notes = @notes::text, actual_cost = @cost::bigint, rating = @rating::smallint,
-		contractor_id = @contractor::uuid, upload_ids = @uploads::uuid[], version = c.version + 1, updated_at = @now::timestamptz,
+		contractor_id = @contractor::uuid, equipment_id = ` + equipmentStillThere + `, upload_ids = @uploads::uuid[], version = c.version + 1, updated_at = @now::timestamptz,
 		contractor_name = CASE WHEN @contractor::uuid IS NULL AND c.contractor_id IS NULL THEN c.contractor_name END -- of a deleted one
 	FROM changed WHERE c.id = @id::uuid AND c.task_id = changed.id RETURNING c.*),
 event AS (` + events.Columns + ` FROM written)

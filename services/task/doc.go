@@ -4,19 +4,21 @@
 // Tables: tasks, completions, task_skips, contractors, contractor_favorites, calendar_feeds, task_categories, task_priorities, task_frequencies,
 // contractor_specialties, task_templates; people is a projection of auth's users, gone_residences and
 // gone_members mark what was deleted and who left of late; tombstones and sync_marks are for the delta sync (package
-// delta).
+// delta); gone_equipment marks what was deleted of late.
 //
 // Events out: task.created, task.changed, task.deleted, task.completed, task.completion_changed, contractor.changed,
 // task.report_requested.
 // Events in: user.registered and user.changed (people), residence.changed (its zone says on which day something was done),
-// residence.deleted (erase what it holds), residence.members_changed (who is gone is assigned to nothing).
+// residence.deleted (erase what it holds), residence.members_changed (who is gone is assigned to nothing),
+// equipment.changed (what names deleted equipment lets go of it).
 //
 // What an owner's plan has room for (pkg/plans) is counted and added under one lock an owner, over all the residences that
 // they own, in the one round trip of the write; without a limit nothing is counted.
 //
 // Calls residence for who sees which residence, where the cache does not know, and for what a report says of the
-// residence. Internal operations: counts by residence for residence, lookups and what changed since a cursor for the
-// gateway, reports for notification.
+// residence; and document for where equipment is that somebody names. Internal operations: counts by residence for
+// residence, what was done to equipment for document, lookups and what changed since a cursor for the gateway, reports for
+// notification.
 //
 // A completion names its contractor by id and shows the name that it has now; the name itself is written when the
 // contractor is deleted, so that what it has done stays in the log. History, costs and contractors' figures are summed up

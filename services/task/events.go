@@ -20,6 +20,7 @@ func (s *Service) listen() {
 	people.Listen(s.Consumer, s.renameOnBoards)                                              // user.registered, user.changed
 	events.On(s.Consumer, events.ResidenceDeleted, s.eraseResidence)                         // residence.deleted
 	events.On(s.Consumer, events.ResidenceChanged, nothing[events.Home], s.restateResidence) // residence.changed
+	events.On(s.Consumer, events.EquipmentChanged, s.noteEquipment, s.refreshEquipment)      // equipment.changed
 	events.On(s.Consumer, events.MembersChanged, s.noteMember, s.refreshResidence)           // residence.members_changed
 }
 

@@ -31,6 +31,9 @@ SELECT gen_random_uuid(), id, date '2026-02-01' + k, created_by_id, now() FROM t
 INSERT INTO contractor_favorites (user_id, contractor_id)
 SELECT created_by_id, id FROM contractors WHERE name IN ('c1', 'c2', 'c3', 'c4');
 INSERT INTO contractors (id, created_by_id, name, created_at, updated_at) SELECT gen_random_uuid(), md5('person' || r)::uuid, 'p', now(), now() FROM generate_series(1, 500) r;
+UPDATE tasks SET equipment_id = md5(residence_id || right(title, 1))::uuid;
+UPDATE completions c SET equipment_id = t.equipment_id FROM tasks t WHERE t.id = c.task_id;
+INSERT INTO gone_equipment (equipment_id, gone_at) SELECT gen_random_uuid(), now() FROM generate_series(1, 20);
 INSERT INTO tombstones (scope, kind, id, sync_xid)
 SELECT md5('home' || r)::uuid, 'task', gen_random_uuid(), (n * 10)::text::xid8 FROM generate_series(1, 500) r, generate_series(1, 40) n;
 ANALYZE`
@@ -50,10 +53,10 @@ func TestHotStatementsScanNoTable(t *testing.T) {
 		t.Fatal(err)
 	}
 	var homes []uuid.UUID
-	var task, person, contractor, completion uuid.UUID
-	err = db.QueryRow(t.Context(), `SELECT array_agg(DISTINCT residence_id), (array_agg(id))[1], (array_agg(created_by_id))[1], (array_agg(contractor_id))[1],
+	var task, person, contractor, completion, equipment uuid.UUID
+	err = db.QueryRow(t.Context(), `SELECT array_agg(DISTINCT residence_id), (array_agg(id))[1], (array_agg(created_by_id))[1], (array_agg(contractor_id))[1], (array_agg(equipment_id))[1],
 		(SELECT id FROM completions LIMIT 1) FROM tasks WHERE residence_id IN (md5('home7')::uuid, md5('home8')::uuid)`).
-		Scan(&homes, &task, &person, &contractor, &completion)
+		Scan(&homes, &task, &person, &contractor, &equipment, &completion)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,6 +73,7 @@ func TestHotStatementsScanNoTable(t *testing.T) {
 		"seens": []int{1}, "nexts": []*string{nil}, "overs": []bool{false},
 		"archived": false, "turn": nil, "rotation_start": 0, "assignees": []uuid.UUID{uuid.Nil}, "nobody": uuid.Nil, "rotations": []string{"none"}, "starts": []int{0}, "gone": []uuid.UUID{person},
 		"mine_only": false, "hash": []byte{1}, "since": "2026-03-10T12:00:00Z",
+		"equipment": []uuid.UUID{equipment}, "equipment_homes": homes[:1],
 		"currencies": []string{"EUR", "USD"}, "task_name": "x", "task_payload": "{}", "task_trace": "", "entry": 1,
 		"owners": []uuid.UUID{person}, "most": []int{10}, "owned": homes, "owned_by": []uuid.UUID{person, person},
 		"zones": []string{"Europe/Berlin", "UTC"}, "zone": "Europe/Berlin", "start": "2016-01-01T00:00:00Z", "end": "2030-01-01T00:00:00Z",
@@ -91,6 +95,8 @@ func TestHotStatementsScanNoTable(t *testing.T) {
 		"limited contractor": limitedInsertContractorSQL, "limited change of a contractor": limitedChangeContractorSQL, "contractors of an owner": usedContractorsSQL,
 		"report tasks": reportTasksSQL, "report completions": reportCompletionsSQL, "report person": reportPersonSQL, "report request": requestReportSQL,
 		"sync tasks": syncTasksSQL, "sync completions": syncCompletionsSQL, "sync list of contractors": syncContractorsSQL, "sync tombstones": delta.TombstonesSQL,
+		"work on equipment": equipmentWorkSQL, "tasks of equipment": equipmentTasksSQL, "totals of equipment": equipmentTotalsSQL,
+		"tasks let go": tasksLetGoSQL, "completions let go": completionsLetGoSQL,
 		"erase tasks": eraseTasksSQL, "erase contractors": eraseContractorsSQL,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -98,14 +104,20 @@ func TestHotStatementsScanNoTable(t *testing.T) {
 			switch {
 			case strings.Contains(name, "contractor") || name == "favourite":
 				with = overlaid(args, pgx.NamedArgs{"id": contractor})
+			case name == "filtered board":
+				with = overlaid(args, pgx.NamedArgs{"equipment": equipment})
 			case name == "replace" || name == "undo" || name == "completion" || name == "complete":
-				with = overlaid(args, pgx.NamedArgs{"id": completion, "seen": 1})
+				with = overlaid(args, pgx.NamedArgs{"id": completion, "seen": 1, "equipment": equipment})
 			case strings.Contains(name, "insert"):
 				with = overlaid(args, pgx.NamedArgs{"tasks": mustJSON(t, []any{insert}), "residence": homes[0]})
 			case name == "history of a residence" || name == "costs":
 				with = overlaid(args, pgx.NamedArgs{"residence": homes[0]})
 			case strings.HasPrefix(name, "report"):
 				with = overlaid(args, pgx.NamedArgs{"residence": homes[0], "limit": reportCompletions, "notes": reportNotes})
+			case strings.Contains(name, "equipment"):
+				with = overlaid(args, pgx.NamedArgs{"equipment": equipment, "most": mostOpenTasks})
+			case strings.HasSuffix(name, "let go"):
+				with = overlaid(args, pgx.NamedArgs{"id": nil})
 			case strings.HasPrefix(name, "erase"):
 				with = overlaid(args, pgx.NamedArgs{"id": homes[0]})
 			}

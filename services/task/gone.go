@@ -8,11 +8,13 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"hearth.internal/pkg/boot"
+	"hearth.internal/pkg/cache"
 	"hearth.internal/pkg/events"
 	"hearth.internal/pkg/pg"
 )
 
-// Somebody may be assigned to a task just as they leave: who sees what is cached for five minutes at the most.
+// Somebody may be assigned to a task just as they leave: who sees what is cached for five minutes at the most. Equipment
+// may be named just as it is deleted.
 const assignedLate = 10 * time.Minute
 
 const forgetMembersSQL = `DELETE FROM gone_members WHERE gone_at <= @since::timestamptz`
@@ -73,5 +75,22 @@ func eraseLateOnce(ctx context.Context, d *boot.Deps) error {
 	if err := handBack(ctx, d.DB, goneMembers{since: since, now: now}); err != nil {
 		return fmt.Errorf("unassign who left meanwhile: %w", err)
 	}
-	return nil
+	return letGoLate(ctx, d, since, now)
+}
+
+// letGoLate lets go of equipment that was named while it was being deleted.
+func letGoLate(ctx context.Context, d *boot.Deps, since, now time.Time) error {
+	if _, err := pg.Exec(ctx, d.DB, forgetEquipmentSQL, pgx.NamedArgs{"since": since}); err != nil {
+		return fmt.Errorf("forget equipment that is gone for long: %w", err)
+	}
+	changed, err := letGoOfEquipment(ctx, d.DB, goneEquipment{since: since, now: now})
+	if err != nil || len(changed) == 0 {
+		return err
+	}
+	keys := make([]string, len(changed))
+	for i, in := range changed {
+		keys[i] = cache.RevisionKey(in.ResidenceID)
+	}
+	d.Relay.Nudge()
+	return d.Cache.DropForSure(ctx, keys...)
 }

@@ -11,6 +11,7 @@ import (
 	"hearth.internal/pkg/config"
 	"hearth.internal/pkg/delta"
 	"hearth.internal/pkg/events"
+	"hearth.internal/pkg/internalapi"
 )
 
 // Config is the service's configuration.
@@ -19,6 +20,7 @@ type Config struct{ config.Service }
 // Service holds what the operations work with.
 type Service struct {
 	*boot.Deps
+	documents internalapi.Document
 	lookups   lookupShelf
 	templates templateShelf
 	turns     turns
@@ -34,12 +36,12 @@ func New(Config) boot.Service {
 		Hot: []string{
 			boardSQL, filteredBoardSQL, taskSQL, insertTasksSQL, changeTaskSQL, moveTaskSQL, deleteTaskSQL,
 			seriesSQL, completeSQL, skipSQL, tickSQL, restateSQL, feedByKeySQL, calendarSQL, completionsSQL, completionSQL, countsSQL, contractorsSQL, contractorSQL,
-			residenceHistorySQL, costsSQL,
+			residenceHistorySQL, costsSQL, equipmentWorkSQL, equipmentTasksSQL, equipmentTotalsSQL,
 			syncTasksSQL, syncCompletionsSQL, syncContractorsSQL, delta.TombstonesSQL,
 		},
 		Background: background,
 		Register: func(d *boot.Deps) error {
-			s := &Service{Deps: d, reports: make(chan struct{}, reportsAtOnce)}
+			s := &Service{Deps: d, documents: d.Calls.Document(d.Config.DocumentURL), reports: make(chan struct{}, reportsAtOnce)}
 			s.routes()
 			s.listen()
 			return nil

@@ -45,6 +45,7 @@ type Task struct {
 	AssignedToID       *uuid.UUID    `json:"assigned_to_id" nullable:"true" format:"uuid"`
 	AssignedToName     *string       `json:"assigned_to_name"`
 	ContractorID       *uuid.UUID    `json:"contractor_id" nullable:"true" format:"uuid"`
+	EquipmentID        *uuid.UUID    `json:"equipment_id" nullable:"true" format:"uuid" doc:"What it is about"`
 	EstimatedCost      *money.Amount `json:"estimated_cost" nullable:"true"`
 	ActualCost         *money.Amount `json:"actual_cost" nullable:"true"`
 	TemplateID         *uuid.UUID    `json:"template_id" nullable:"true" format:"uuid" doc:"The template that it was made from"`
@@ -122,12 +123,20 @@ func (s *Service) insert(ctx context.Context, actor identity.Actor, homes []acce
 	for i, task := range in {
 		residences[i] = task.ResidenceID
 	}
-	r, err := s.roomIn(ctx, actor, homes, plans.AddTask, residences...)
+	var r room.Room
+	var known knownEquipment
+	err := roundtrip.Together(ctx, func(ctx context.Context) (err error) {
+		r, err = s.roomIn(ctx, actor, homes, plans.AddTask, residences...)
+		return err
+	}, func(ctx context.Context) error {
+		known = s.equipmentOf(ctx, actor, equipmentNamed(in)...)
+		return known.err
+	})
 	if err != nil {
 		return nil, false, err
 	}
 	for range tries {
-		outcome, used, err := insertTasks(ctx, s.DB, actor, access.IDs(homes), rows, r, applied)
+		outcome, used, err := insertTasks(ctx, s.DB, actor, access.IDs(homes), rows, known, r, applied)
 		if raced(err) {
 			continue
 		}
@@ -329,7 +338,13 @@ func (s *Service) ChangeTask(ctx context.Context, actor identity.Actor, id uuid.
 		}
 	}
 	c := taskChange{id: id, actor: actor, version: version, readable: access.IDs(homes), writable: access.WritableIDs(homes), now: s.Clock.Now()}
-	if err := s.lookUpMembers(ctx, actor, homes, p, &c); err != nil {
+	err = roundtrip.Together(ctx, func(ctx context.Context) error {
+		return s.lookUpMembers(ctx, actor, homes, p, &c)
+	}, func(ctx context.Context) error {
+		c.equipment = s.equipmentOf(ctx, actor, sent(p.EquipmentID)...)
+		return nil // whether it matters, the statement knows
+	})
+	if err != nil {
 		return Task{}, err
 	}
 	if c.patch, err = p.row(); err != nil {
@@ -365,6 +380,9 @@ func (s *Service) ChangeTask(ctx context.Context, actor identity.Actor, id uuid.
 		}
 		if out.Outcome == "refused" && out.Field == room.Limited {
 			return Task{}, c.room.Reached(&p.ResidenceID.Value, used)
+		}
+		if out.Outcome == "refused" && out.Field == "equipment_id" && c.equipment.err != nil {
+			return Task{}, c.equipment.err
 		}
 		if out.Outcome == "refused" {
 			return Task{}, refusedField("body", out.Field)
@@ -511,6 +529,7 @@ var refusals = map[string]string{
 	"template_id":          "is not a template",
 	"specialty_ids":        "has an id that is no specialty",
 	"contractor_id":        "is not a contractor of this residence, nor a personal one of yours",
+	"equipment_id":         "is not equipment of this residence",
 	"assigned_to_id":       "is not somebody who sees this residence",
 	"custom_interval_days": "is needed with the custom frequency",
 	"rotation_member_ids":  "names, for a rotation, at least two who see this residence, and nobody without one",

@@ -31,6 +31,7 @@ type TaskFields struct {
 	DueDate            *day.Day      `json:"due_date" nullable:"true" doc:"When it is due for the first time"`
 	AssignedToID       *uuid.UUID    `json:"assigned_to_id" nullable:"true" format:"uuid" doc:"Somebody who sees the residence"`
 	ContractorID       *uuid.UUID    `json:"contractor_id" nullable:"true" format:"uuid" doc:"One of the residence's, or a personal one of yours"`
+	EquipmentID        *uuid.UUID    `json:"equipment_id" nullable:"true" format:"uuid" doc:"Equipment of the residence"`
 	EstimatedCost      *money.Amount `json:"estimated_cost" nullable:"true"`
 	ActualCost         *money.Amount `json:"actual_cost" nullable:"true"`
 
@@ -48,7 +49,7 @@ type NewTask struct {
 
 // TaskPatch is a change of some of a task's fields.
 type TaskPatch struct {
-	ResidenceID        patch.Optional[uuid.UUID]    `json:"residence_id,omitzero" format:"uuid" doc:"Another residence: the assignee and the contractor are cleared unless you send them too"`
+	ResidenceID        patch.Optional[uuid.UUID]    `json:"residence_id,omitzero" format:"uuid" doc:"Another residence: the assignee, the contractor and the equipment are cleared unless you send them too"`
 	Title              patch.Optional[string]       `json:"title,omitzero" minLength:"1" maxLength:"200" pattern:"\\S"`
 	Description        patch.Nullable[string]       `json:"description,omitzero" maxLength:"10000"`
 	CategoryID         patch.Nullable[uuid.UUID]    `json:"category_id,omitzero" format:"uuid"`
@@ -64,6 +65,7 @@ type TaskPatch struct {
 	DueDate            patch.Nullable[day.Day]      `json:"due_date,omitzero"`
 	AssignedToID       patch.Nullable[uuid.UUID]    `json:"assigned_to_id,omitzero" format:"uuid"`
 	ContractorID       patch.Nullable[uuid.UUID]    `json:"contractor_id,omitzero" format:"uuid"`
+	EquipmentID        patch.Nullable[uuid.UUID]    `json:"equipment_id,omitzero" format:"uuid"`
 	EstimatedCost      patch.Nullable[money.Amount] `json:"estimated_cost,omitzero"`
 	ActualCost         patch.Nullable[money.Amount] `json:"actual_cost,omitzero"`
 
@@ -85,7 +87,7 @@ func (f TaskFields) whole() TaskPatch {
 		CategoryID: nullable(f.CategoryID), PriorityID: nullable(f.PriorityID), FrequencyID: nullable(f.FrequencyID),
 		CustomIntervalDays: nullable(f.CustomIntervalDays), RRule: nullable(f.RRule), RescheduleFrom: patch.To(f.RescheduleFrom),
 		SeasonStart: nullable(f.SeasonStart), SeasonEnd: nullable(f.SeasonEnd), DueDate: nullable(f.DueDate),
-		AssignedToID: nullable(f.AssignedToID), ContractorID: nullable(f.ContractorID),
+		AssignedToID: nullable(f.AssignedToID), ContractorID: nullable(f.ContractorID), EquipmentID: nullable(f.EquipmentID),
 		EstimatedCost: nullable(f.EstimatedCost), ActualCost: nullable(f.ActualCost),
 		EndDate: nullable(f.EndDate), MaxOccurrences: nullable(f.MaxOccurrences), Checklist: list(f.Checklist),
 		Rotation: patch.To(f.Rotation), RotationMemberIDs: list(f.RotationMemberIDs),

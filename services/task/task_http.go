@@ -91,6 +91,7 @@ func (s *Service) getTask(ctx context.Context, in *TaskPath) (*taskOutput, error
 // no wish to lose them.
 type TaskWhole struct {
 	TaskFields
+	EquipmentID       patch.Nullable[uuid.UUID]        `json:"equipment_id,omitzero" format:"uuid" doc:"Kept, if left out; another residence clears it"`
 	EndDate           patch.Nullable[day.Day]          `json:"end_date,omitzero" doc:"Kept, if left out"`
 	MaxOccurrences    patch.Nullable[int]              `json:"max_occurrences,omitzero" minimum:"1" maximum:"1000" doc:"Kept, if left out"`
 	Checklist         patch.Nullable[[]ChecklistEntry] `json:"checklist,omitzero" maxItems:"50" doc:"Kept, if left out; an item whose id stays keeps its tick"`
@@ -100,6 +101,7 @@ type TaskWhole struct {
 
 func (w TaskWhole) patch() TaskPatch {
 	p := w.whole()
+	p.EquipmentID = w.EquipmentID
 	p.EndDate, p.MaxOccurrences, p.Checklist, p.RotationMemberIDs = w.EndDate, w.MaxOccurrences, w.Checklist, w.RotationMemberIDs
 	p.Rotation = patch.Optional[string]{Set: w.Rotation.Set, Value: cmp.Or(orZero(w.Rotation.Value), noRotation)}
 	return p

@@ -23,7 +23,7 @@ const taskColumns = `t.id, t.residence_id, t.title, t.description, t.category_id
 	t.custom_interval_days, t.rrule, t.reschedule_from, t.season_start, t.season_end, t.due_date, t.next_due_date,
 	t.in_progress, t.is_cancelled, t.is_archived, t.assigned_to_id,
 	p.name AS assigned_to_name,
-	t.contractor_id, t.estimated_cost, t.actual_cost, t.template_id, t.last_completed_at, t.completion_count, t.created_by_id,
+	t.contractor_id, t.equipment_id, t.estimated_cost, t.actual_cost, t.template_id, t.last_completed_at, t.completion_count, t.created_by_id,
 	t.version, t.created_at, t.updated_at,
 	t.is_done, t.paused_from, t.paused_until, t.end_date, t.max_occurrences, t.checklist, t.rotation, t.rotation_member_ids`
 
@@ -64,7 +64,7 @@ type insertedTask struct {
 }
 
 const newColumns = `id, residence_id, title, description, category_id, priority_id, frequency_id, custom_interval_days, reschedule_from,
-	due_date, next_due_date, assigned_to_id, contractor_id, estimated_cost, actual_cost, template_id, created_by_id, created_at, updated_at,
+	due_date, next_due_date, assigned_to_id, contractor_id, equipment_id, estimated_cost, actual_cost, template_id, created_by_id, created_at, updated_at,
 	rrule, season_start, season_end, end_date, max_occurrences, checklist, rotation, rotation_member_ids, rotation_start`
 
 // An id that is added by somebody else while this runs breaks the primary key and with it the whole statement: skipping
@@ -85,7 +85,8 @@ refused AS (
 	SELECT w.ord, v.field FROM new w CROSS JOIN LATERAL (VALUES ` + lookupChecks + `,
 		('template_id', w.template_id IS NOT NULL AND NOT EXISTS (SELECT FROM task_templates l WHERE l.id = w.template_id)),
 		('contractor_id', w.contractor_id IS NOT NULL AND NOT EXISTS (
-			SELECT FROM contractors k WHERE k.id = w.contractor_id AND ` + visibleContractor + `))`
+			SELECT FROM contractors k WHERE k.id = w.contractor_id AND ` + visibleContractor + `)),
+		('equipment_id', w.equipment_id IS NOT NULL AND NOT ` + namableEquipment + `)`
 	insertTasksEnd = `) AS v(field, wrong)
 	WHERE v.wrong),
 there AS (
@@ -122,13 +123,13 @@ const lookupChecks = `
 // Where templates are applied to a residence, it leaves out those that stand open there: the statement begins after the
 // lock is had and sees what whoever had it before has added. No unique index could do it: a person may well have a
 // second task of the same template, only not by applying it twice.
-func insertTasks(ctx context.Context, q pg.Querier, actor identity.Actor, mine []uuid.UUID, rows []map[string]any, r room.Room, applied *uuid.UUID) (out []insertedTask, used []room.Usage, err error) {
+func insertTasks(ctx context.Context, q pg.Querier, actor identity.Actor, mine []uuid.UUID, rows []map[string]any, known knownEquipment, r room.Room, applied *uuid.UUID) (out []insertedTask, used []room.Usage, err error) {
 	raw, err := json.Marshal(rows)
 	if err != nil {
 		return nil, nil, fmt.Errorf("tasks: %w", err)
 	}
 	args := events.TaskCreated.Args(ctx, events.TaskRef{ActorID: actor.UserID},
-		pgx.NamedArgs{"tasks": string(raw), "actor": actor.UserID, "mine": mine})
+		known.args(pgx.NamedArgs{"tasks": string(raw), "actor": actor.UserID, "mine": mine}))
 	if applied == nil && r.Unlimited() {
 		out, err = pg.All[insertedTask](ctx, q, insertTasksSQL, args)
 		return out, nil, err
@@ -166,6 +167,7 @@ type taskChange struct {
 	readable, writable []uuid.UUID
 	assigneeHomes      []uuid.UUID
 	rotationHomes      []uuid.UUID // which all whom the patch names see
+	equipment          knownEquipment
 	patch              map[string]any
 	room               room.Room // of the owner of the residence that it is to move to
 	now                time.Time
@@ -202,12 +204,13 @@ var (
 
 	changeTaskStart = `
 WITH wanted AS (
-	SELECT t.id, t.version, t.residence_id AS was_in, t.contractor_id AS had_contractor, t.assigned_to_id AS had_assignee,
+	SELECT t.id, t.version, t.residence_id AS was_in, t.contractor_id AS had_contractor, t.equipment_id AS had_equipment, t.assigned_to_id AS had_assignee,
 		p.residence_id, p.title, p.description, p.category_id, p.priority_id, p.frequency_id, p.custom_interval_days, p.reschedule_from,
 		p.due_date, p.estimated_cost, p.actual_cost, p.rrule, p.season_start, p.season_end, p.end_date, p.max_occurrences, t.paused_from, t.paused_until,
 		p.residence_id <> t.residence_id AS moved, m.rotation, m.rotation_member_ids,
 		(m.rotation, m.rotation_member_ids) IS DISTINCT FROM (t.rotation, t.rotation_member_ids) AS other_rotation,` + changedChecklist + ` AS checklist,
 		CASE WHEN p.residence_id <> t.residence_id AND NOT jsonb_exists(@patch::jsonb, 'contractor_id') THEN NULL ELSE p.contractor_id END AS contractor_id,
+		CASE WHEN p.residence_id <> t.residence_id AND NOT jsonb_exists(@patch::jsonb, 'equipment_id') THEN NULL ELSE p.equipment_id END AS equipment_id,
 		a.assignee AS wanted_assignee,
 		coalesce(a.assignee, CASE WHEN (m.rotation, m.rotation_member_ids) IS DISTINCT FROM (t.rotation, t.rotation_member_ids) THEN @turn::uuid END) AS assigned_to_id,
 		(p.residence_id, p.frequency_id, p.custom_interval_days, p.reschedule_from, p.due_date, p.rrule, p.season_start, p.season_end, p.end_date, p.max_occurrences)
@@ -224,6 +227,7 @@ refused AS (
 	SELECT v.field FROM wanted w CROSS JOIN LATERAL (VALUES ` + lookupChecks + `,
 		('contractor_id', (w.moved OR w.contractor_id IS DISTINCT FROM w.had_contractor) AND w.contractor_id IS NOT NULL AND NOT EXISTS (
 			SELECT FROM contractors k WHERE k.id = w.contractor_id AND ` + visibleContractor + `)),
+		('equipment_id', (w.moved OR w.equipment_id IS DISTINCT FROM w.had_equipment) AND w.equipment_id IS NOT NULL AND NOT ` + namableEquipment + `),
 		('assigned_to_id', (w.moved OR w.assigned_to_id IS DISTINCT FROM w.had_assignee) AND w.assigned_to_id IS NOT NULL
 			AND NOT w.residence_id = ANY(@assignee_homes::uuid[]) AND NOT (w.other_rotation AND w.assigned_to_id = ANY(w.rotation_member_ids))),
 		('rotation_member_ids', CASE WHEN w.rotation = 'none' THEN jsonb_array_length(coalesce(@patch::jsonb->'rotation_member_ids', '[]')) > 0
@@ -233,7 +237,7 @@ refused AS (
 changed AS (
 	UPDATE tasks t SET residence_id = w.residence_id, title = w.title, description = w.description, category_id = w.category_id,
 		priority_id = w.priority_id, frequency_id = w.frequency_id, custom_interval_days = w.custom_interval_days,
-		reschedule_from = w.reschedule_from, assigned_to_id = w.assigned_to_id, contractor_id = w.contractor_id,
+		reschedule_from = w.reschedule_from, assigned_to_id = w.assigned_to_id, contractor_id = w.contractor_id, equipment_id = w.equipment_id,
 		estimated_cost = w.estimated_cost, actual_cost = w.actual_cost, rrule = w.rrule, season_start = w.season_start, season_end = w.season_end,
 		end_date = w.end_date, max_occurrences = w.max_occurrences, checklist = w.checklist, rotation = w.rotation, rotation_member_ids = w.rotation_member_ids,
 		rotation_start = CASE WHEN w.other_rotation THEN @rotation_start::int ELSE t.rotation_start END,
@@ -246,7 +250,7 @@ changed AS (
 		AND (w.version = @seen::int OR ((w.same_rule OR w.plain) AND (w.rotation = 'none' OR NOT w.other_rotation)))
 	RETURNING t.*, CASE WHEN w.moved THEN w.was_in END AS previous_residence_id),
 followed AS (
-	UPDATE completions c SET residence_id = t.residence_id FROM changed t
+	UPDATE completions c SET residence_id = t.residence_id, equipment_id = NULL, version = c.version + (c.equipment_id IS NOT NULL)::int FROM changed t
 	WHERE t.previous_residence_id IS NOT NULL AND c.task_id = t.id),
 event AS (` + events.ColumnsWith(refMembers+` || jsonb_build_object('previous_residence_id', t.previous_residence_id)`) + ` FROM changed t)
 SELECT 'changed' AS outcome, '' AS field, t.previous_residence_id, ` + taskColumns + `,
@@ -269,11 +273,11 @@ func changeTask(ctx context.Context, q pg.Querier, c taskChange) (changedTask, b
 	if err != nil {
 		return changedTask{}, false, nil, fmt.Errorf("patch: %w", err)
 	}
-	args := events.TaskChanged.Args(ctx, events.TaskRef{ActorID: c.actor.UserID}, pgx.NamedArgs{
+	args := events.TaskChanged.Args(ctx, events.TaskRef{ActorID: c.actor.UserID}, c.equipment.args(pgx.NamedArgs{
 		"id": c.id, "actor": c.actor.UserID, "version": c.version, "mine": c.readable, "writable": c.writable,
 		"assignee_homes": c.assigneeHomes, "patch": string(raw), "now": c.now, "seen": c.seen, "next": c.next,
 		"over": c.over, "anchor": c.anchor, "rotation_homes": c.rotationHomes, "turn": c.turn, "rotation_start": c.start,
-	})
+	}))
 	if !c.room.Unlimited() {
 		return room.One[changedTask](ctx, q, c.room, limitedChangeTaskSQL, usedTasksSQL, args)
 	}
