@@ -171,6 +171,15 @@ func Table() []Route {
 		{post, "/api/uploads/{id}/confirm/", papers, user, bulk, small, slow},
 		{get, "/api/media/{upload_id}/", papers, user, read, streamed, slow},
 
+		// Equipment.
+		{get, "/api/equipment/", papers, user, read, small, quick},
+		{post, "/api/equipment/", papers, user, write, small, quick},
+		{get, "/api/equipment/{id}/", papers, user, read, small, quick},
+		{put, "/api/equipment/{id}/", papers, user, write, small, quick},
+		{patch, "/api/equipment/{id}/", papers, user, write, small, quick},
+		{del, "/api/equipment/{id}/", papers, user, write, small, quick},
+		{get, "/api/equipment/{id}/history/", papers, user, read, small, quick},
+
 		// Calendar apps, which send a key in the address and no token.
 		{get, "/api/calendar/", task, user, read, small, quick},
 		{post, "/api/calendar/", task, user, write, small, quick},

@@ -110,7 +110,8 @@ func TestRoundTripBudget(t *testing.T) {
 		for _, path := range []string{
 			"/api/tasks/", "/api/tasks/by-residence/" + house + "/", "/api/residences/my-residences/", "/api/residences/",
 			"/api/residences/summary/", "/api/contractors/", "/api/contractors/by-residence/" + house + "/", "/api/task-completions/",
-			"/api/residences/" + house + "/history/", "/api/residences/" + house + "/costs/",
+			"/api/residences/" + house + "/history/", "/api/residences/" + house + "/costs/", "/api/equipment/",
+			"/api/equipment/" + ada.equipment(house, "Furnace") + "/history/",
 		} {
 			within(t, "GET "+path+", cold", 2, ask(true, 200, "GET", path, nothing))
 			within(t, "GET "+path+", warm", 1, ask(false, 200, "GET", path, nothing))
@@ -177,6 +178,35 @@ func TestRoundTripBudget(t *testing.T) {
 		within(t, "DELETE a contractor, warm", 1, func() answer {
 			id := ada.want(201, "POST", "/api/contractors/", map[string]any{"name": "Tom", "residence_id": house}).text("id")
 			return ask(false, 204, "DELETE", "/api/contractors/"+id+"/", nothing)()
+		})
+	})
+
+	t.Run("equipment", func(t *testing.T) {
+		furnace, boiler := ada.equipment(house, "Furnace"), ada.equipment(house, "Boiler")
+		task := ada.task(house, "Filter", map[string]any{"equipment_id": furnace})
+		for _, c := range []struct {
+			method, path string
+			body         func() any
+			status       int
+			warm         int
+		}{
+			{"POST", "/api/equipment/", always(map[string]any{"residence_id": house, "name": "Roof"}), 201, 1},
+			{"GET", "/api/equipment/" + furnace + "/", nothing, 200, 1},
+			{"PATCH", "/api/equipment/" + furnace + "/", always(map[string]any{"location": "Basement"}), 200, 1},
+			{"GET", "/api/tasks/?equipment_id=" + furnace, nothing, 200, 1},
+			// Where equipment is that somebody names is one more, and none beside the reading of a task's log.
+			{"POST", "/api/tasks/", always(map[string]any{"residence_id": house, "title": "Mop", "equipment_id": furnace}), 201, 2},
+			{"PATCH", "/api/tasks/" + task + "/", always(map[string]any{"equipment_id": boiler}), 200, 2},
+			{"POST", "/api/task-completions/", func() any {
+				return map[string]any{"task_id": ada.task(house, "Sweep", nil), "equipment_id": furnace}
+			}, 201, 2},
+		} {
+			within(t, c.method+" "+c.path+", naming equipment, cold", c.warm+1, ask(true, c.status, c.method, c.path, c.body))
+			within(t, c.method+" "+c.path+", naming equipment, warm", c.warm, ask(false, c.status, c.method, c.path, c.body))
+		}
+		within(t, "DELETE equipment, warm", 1, func() answer {
+			id := ada.equipment(house, "Lawn mower")
+			return ask(false, 204, "DELETE", "/api/equipment/"+id+"/", nothing)()
 		})
 	})
 

@@ -79,6 +79,7 @@ func (o things) idFor(path, parameter string) string {
 		{"/api/tasks/", "item_id", "item"}, {"/api/tasks/", "skip_id", "skip"},
 		{"/api/task-completions/", "id", "completion"}, {"/api/calendar/", "key", "calendar"},
 		{"/api/contractors/by-residence/", "residence_id", "residence"}, {"/api/contractors/", "id", "contractor"},
+		{"/api/equipment/", "id", "equipment"},
 	} {
 		if strings.HasPrefix(path, known.prefix) && parameter == known.parameter {
 			return o[known.thing]
@@ -113,7 +114,7 @@ func (d document) body(o things, s schema, name string) any {
 	if s.Ref != "" {
 		return d.body(o, d.Components.Schemas[strings.TrimPrefix(s.Ref, "#/components/schemas/")], name)
 	}
-	if thing, ok := map[string]string{"residence_id": "residence", "task_id": "task", "contractor_id": "contractor", "user_id": "user"}[name]; ok {
+	if thing, ok := map[string]string{"residence_id": "residence", "task_id": "task", "contractor_id": "contractor", "equipment_id": "equipment", "user_id": "user"}[name]; ok {
 		return o[thing]
 	}
 	switch {
@@ -127,7 +128,7 @@ func (d document) body(o things, s schema, name string) any {
 	case strings.Contains(kind, "object"):
 		object := map[string]any{}
 		for property, p := range s.Properties {
-			if slices.Contains(s.Required, property) || strings.HasSuffix(property, "residence_id") {
+			if slices.Contains(s.Required, property) || strings.HasSuffix(property, "residence_id") || property == "equipment_id" {
 				object[property] = d.body(o, p, property)
 			}
 		}
@@ -197,6 +198,7 @@ func TestStranger(t *testing.T) {
 		"residence": house, "task": task, "item": item, "skip": skip, "user": owner.ID,
 		"completion": owner.want(201, "POST", "/api/task-completions/", map[string]any{"task_id": owner.task(house, "Done", nil)}).text("id"),
 		"contractor": owner.want(201, "POST", "/api/contractors/", map[string]any{"name": "Rosa"}).text("id"),
+		"equipment":  owner.equipment(house, "Furnace"),
 		"calendar":   owner.want(201, "POST", "/api/calendar/", nil).text("key"),
 		"session":    owner.want(200, "GET", "/api/auth/sessions/", nil).text("items.0.id"),
 	}
@@ -284,7 +286,7 @@ func snapshot(owner *person, owned things) string {
 	for _, path := range []string{
 		"/api/residences/" + owned["residence"] + "/", "/api/residences/" + owned["residence"] + "/users/",
 		"/api/tasks/" + owned["task"] + "/", "/api/task-completions/" + owned["completion"] + "/",
-		"/api/contractors/" + owned["contractor"] + "/",
+		"/api/contractors/" + owned["contractor"] + "/", "/api/equipment/" + owned["equipment"] + "/",
 	} {
 		b.Write(owner.want(200, "GET", path, nil).Body)
 	}
@@ -304,6 +306,7 @@ func TestViewerChangesNothing(t *testing.T) {
 		"residence": house, "task": task, "item": item, "skip": skip, "user": owner.ID, "session": uuid.NewString(),
 		"completion": owner.want(201, "POST", "/api/task-completions/", map[string]any{"task_id": owner.task(house, "Done", nil)}).text("id"),
 		"contractor": owner.want(201, "POST", "/api/contractors/", map[string]any{"name": "Rosa", "residence_id": house}).text("id"),
+		"equipment":  owner.equipment(house, "Furnace"),
 		"calendar":   owner.want(201, "POST", "/api/calendar/", nil).text("key"),
 	}
 	owned.everybodys(owner)

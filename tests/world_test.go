@@ -310,6 +310,12 @@ func (p *person) task(residence, title string, more map[string]any) string {
 	return p.want(201, "POST", "/api/tasks/", body).text("id")
 }
 
+// equipment adds a piece of equipment.
+func (p *person) equipment(residence, name string) string {
+	p.t.Helper()
+	return p.want(201, "POST", "/api/equipment/", map[string]any{"residence_id": residence, "name": name}).text("id")
+}
+
 // invite lets another person join a residence.
 func (p *person) invite(other *person, residence string) {
 	p.t.Helper()

@@ -10,5 +10,9 @@
 // The bytes of files are not in the database: package blob keeps them in a directory or in a bucket, under the keys that
 // the rows of uploads name.
 //
-// Calls residence for who sees which residence, where the cache does not know.
+// Calls residence for who sees which residence, where the cache does not know; and task for what was done to equipment.
+// Internal operations: which uploads and equipment somebody may name, and where that equipment is, for task and auth.
+//
+// Equipment stays in its residence: its history is made of what was done there. What task knows of that and what is known
+// here are read at the same time, because both are bounded by the residences that the person sees.
 package document

@@ -15,6 +15,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"hearth.internal/document"
+	"hearth.internal/document/blob"
 	"hearth.internal/pkg/config"
 	"hearth.internal/pkg/internalapi"
 	"hearth.internal/pkg/money"
@@ -66,7 +67,7 @@ func openEstate(t *testing.T, change ...func(*config.Service)) estate {
 	for _, c := range change {
 		c(&cfg)
 	}
-	s := testkit.Run(t, cfg, document.New(document.Config{Service: cfg}))
+	s := testkit.Run(t, cfg, document.New(document.Config{Service: cfg, Config: blob.Config{StorageDir: t.TempDir()}}))
 	e := estate{Service: s, homes: homes, home: anID(), elsewhere: anID(), work: work}
 	e.owner, e.member, e.viewer, e.stranger = s.As(t, anID()), s.As(t, anID()), s.As(t, anID()), s.As(t, anID())
 	for role, c := range map[string]*testkit.Client{"owner": e.owner, "member": e.member, "viewer": e.viewer} {
