@@ -25,7 +25,7 @@ ANALYZE`
 
 func TestStatementsAboutEquipmentScanNoTable(t *testing.T) {
 	cfg := testkit.Config(t, "document")
-	conn, err := testkit.Run(t, cfg, New(Config{cfg, blob.Config{StorageDir: t.TempDir()}})).DB.Acquire(t.Context())
+	conn, err := testkit.Run(t, cfg, New(Config{Service: cfg, Config: blob.Config{StorageDir: t.TempDir()}})).DB.Acquire(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
