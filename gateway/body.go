@@ -16,7 +16,7 @@ import (
 // A body that was refused is read on up to here before the connection is closed, because a client that is still sending
 // would not see the answer.
 const (
-	lingerBytes = 8 << 20
+	lingerBytes = 32 << 20
 	lingerTime  = 2 * time.Second
 	lingerPause = 200 * time.Millisecond
 )

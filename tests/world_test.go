@@ -46,6 +46,7 @@ func TestMain(m *testing.M) {
 type world struct {
 	*system.System
 	cache *redis.Client
+	files string // the directory that keeps them, unless they are in a bucket
 	codes *mailbox
 }
 
@@ -85,10 +86,11 @@ func start(t *testing.T, change ...func(*system.Options)) *world {
 		t.Fatal(err)
 	}
 	mail := &mailbox{}
+	files := t.TempDir()
 	o := system.Options{
 		Postgres: testkit.Postgres(t), Cache: testkit.Redis(t), Queue: testkit.Redis(t), Pool: 4, Secrets: secrets,
 		Prefix: fmt.Sprintf("e2e_%08x_", uuid.New().ID()), Terminal: mail, LogOut: testLog{t},
-		Storage: system.Directory(t.TempDir()),
+		Storage: system.Directory(files),
 	}
 	for _, c := range change {
 		c(&o)
@@ -113,7 +115,7 @@ func start(t *testing.T, change ...func(*system.Options)) *world {
 	}
 	cache := redis.NewClient(ro)
 	t.Cleanup(func() { _ = cache.Close() })
-	return &world{System: s, cache: cache, codes: mail}
+	return &world{System: s, cache: cache, files: files, codes: mail}
 }
 
 type testLog struct{ t *testing.T }

@@ -280,8 +280,11 @@ func answers(url string) bool {
 }
 
 // Database answers the URL of a service's database.
-func (s *System) Database(service string) (string, error) {
-	return serviceURL(s.options.Postgres, s.options.Prefix+"hearth_"+service, s.options.Secrets.DatabasePassword)
+func (s *System) Database(service string) (string, error) { return DatabaseURL(s.options, service) }
+
+// DatabaseURL is the address of a service's database in a system with these options.
+func DatabaseURL(o Options, service string) (string, error) {
+	return serviceURL(o.Postgres, o.Prefix+"hearth_"+service, o.Secrets.DatabasePassword)
 }
 
 // Prefix begins the names of the system's databases.
@@ -328,6 +331,16 @@ func (s *System) KillPart(name string) {
 	if r != nil && r.kill != nil {
 		r.kill()
 	}
+}
+
+// PartPID is the process of a part that runs as one of its own; 0 of another.
+func (s *System) PartPID(name string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r := s.running[name]; r != nil && r.pid != nil {
+		return r.pid()
+	}
+	return 0
 }
 
 // Stop stops the gateway, then the services, in order.

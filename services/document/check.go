@@ -3,12 +3,14 @@ package document
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 
 	"hearth.internal/document/blob"
 	"hearth.internal/pkg/pg"
+	"hearth.internal/pkg/telemetry"
 )
 
 // Finding is what Check says of the storage and the table of uploads beside each other.
@@ -133,4 +135,35 @@ func sumAt(ctx context.Context, store blob.Store, key string, length int64) (fou
 	defer func() { _ = body.Close() }() // only read
 	sum, err = copySum(io.Discard, body)
 	return true, sum, err
+}
+
+// RunCheck is what `document check` does: it writes what Check finds, as JSON, and fails when that is not sound.
+func RunCheck(ctx context.Context, cfg Config, deep bool, out io.Writer) error {
+	tel, err := telemetry.New(ctx, telemetry.Config{Service: "document-check", Out: io.Discard})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tel.Close(context.WithoutCancel(ctx)) }() // it sends nothing
+	db, err := pg.Open(ctx, pg.Config{URL: cfg.DatabaseURL, Pool: 1}, tel)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	store, err := blob.Open(ctx, cfg.Config, tel)
+	if err != nil {
+		return err
+	}
+	found, err := Check(ctx, db, store, deep)
+	if err != nil {
+		return err
+	}
+	lines := json.NewEncoder(out)
+	lines.SetIndent("", "  ")
+	if err := lines.Encode(found); err != nil {
+		return fmt.Errorf("write what was found: %w", err)
+	}
+	if !found.Sound() {
+		return errors.New("the storage and the database do not agree")
+	}
+	return nil
 }

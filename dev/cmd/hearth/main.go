@@ -3,6 +3,7 @@
 //	hearth run               everything, in one terminal
 //	hearth run -processes    the same, every part a process of its own
 //	hearth migrate           bring the databases up to date and end
+//	hearth check [-deep]     compare the stored files with the database
 //	hearth clean             remove everything that run keeps
 //	hearth stores COMMAND    run COMMAND with a throw-away PostgreSQL and Redis (tests)
 //	hearth bench             measure the board beside a bare floor
@@ -27,7 +28,7 @@ import (
 	"hearth.internal/pkg/testkit"
 )
 
-const usage = `usage: hearth run [-processes] | migrate | clean | stores COMMAND... | bench | config`
+const usage = `usage: hearth run [-processes] | migrate | check [-deep] | clean | stores COMMAND... | bench | config`
 
 func main() {
 	if reader.Asked(os.Args[1:]) { // the document service starts this program anew to decode files
@@ -62,6 +63,8 @@ func command(ctx context.Context, args []string) error {
 		}
 	case "migrate":
 		return migrate(ctx)
+	case "check":
+		return check(ctx, len(args) == 2 && args[1] == "-deep")
 	case "clean":
 		return clean()
 	case "stores":

@@ -22,6 +22,9 @@ import (
 	"hearth.internal/dev/seed"
 	"hearth.internal/dev/system"
 	"hearth.internal/dev/traces"
+	"hearth.internal/document"
+	"hearth.internal/document/blob"
+	"hearth.internal/pkg/config"
 	"hearth.internal/pkg/stores"
 )
 
@@ -365,4 +368,27 @@ func (p *progress) Write(text []byte) (int, error) {
 		return 0, err // the caller only wants to know that
 	}
 	return len(text), nil
+}
+
+// check compares the files that run keeps with their database. While run is running, that has the stores.
+func check(ctx context.Context, deep bool) (err error) {
+	show := newProgress(os.Stderr)
+	defer show.end()
+	d, err := startStores(ctx, show)
+	defer func() { err = errors.Join(err, d.stop()) }()
+	if err != nil {
+		return clearly(ctx, d, err)
+	}
+	secrets, err := system.LoadSecrets(directory)
+	if err != nil {
+		return clearly(ctx, d, err)
+	}
+	database, err := system.DatabaseURL(system.Options{Postgres: d.postgres, Secrets: secrets}, "document")
+	if err != nil {
+		return clearly(ctx, d, err)
+	}
+	show.end()
+	return document.RunCheck(ctx, document.Config{
+		Service: config.Service{DatabaseURL: database}, Config: blob.Config{StorageDir: filepath.Join(directory, filesDir)},
+	}, deep, os.Stdout)
 }

@@ -1,0 +1,259 @@
+package e2e
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"mime/multipart"
+	"net/http"
+	"net/textproto"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"hearth.internal/dev/system"
+	papers "hearth.internal/document"
+	"hearth.internal/document/blob"
+	"hearth.internal/document/filetype"
+	"hearth.internal/document/filetype/samples"
+	"hearth.internal/pkg/pg"
+	"hearth.internal/pkg/telemetry"
+	"hearth.internal/pkg/testkit"
+)
+
+// form is a file as an app sends it, with its id.
+func form(t *testing.T, filename string, file []byte, id string) (body []byte, contentType string) {
+	t.Helper()
+	var out bytes.Buffer
+	w := multipart.NewWriter(&out)
+	err := w.WriteField("id", id)
+	if err == nil {
+		var part io.Writer
+		part, err = w.CreatePart(textproto.MIMEHeader{"Content-Disposition": {`form-data; name="file"; filename*=UTF-8''` + url.PathEscape(filename)}})
+		if err == nil {
+			_, err = part.Write(file)
+		}
+	}
+	if err == nil {
+		err = w.Close()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes(), w.FormDataContentType()
+}
+
+// send uploads a file; body and type are form's.
+func (p *person) send(filename string, file []byte, id string) (answer, error) {
+	body, contentType := form(p.t, filename, file, id)
+	return p.try("POST", "/api/uploads/", string(body), "Content-Type", contentType)
+}
+
+// upload sends a file that is taken, and answers its id.
+func (p *person) upload(filename string, file []byte) string {
+	p.t.Helper()
+	a, err := p.send(filename, file, uuid.Must(uuid.NewV7()).String())
+	if err != nil || a.Status != http.StatusCreated {
+		p.t.Fatalf("%s: %v %d %s", filename, err, a.Status, a.Body)
+	}
+	return a.text("id")
+}
+
+// inBucket keeps files on S3.
+func inBucket(t *testing.T) func(*system.Options) {
+	t.Helper()
+	b := testkit.S3(t)
+	return func(o *system.Options) { o.Storage = b.Environ() }
+}
+
+func sha(raw []byte) string {
+	sum := sha256.Sum256(raw)
+	return hex.EncodeToString(sum[:])
+}
+
+// TestFilesThroughTheGateway sends everything that is taken and everything that is hostile, on both kinds of storage.
+func TestFilesThroughTheGateway(t *testing.T) {
+	for storage, change := range map[string]func(*testing.T) func(*system.Options){
+		"directory": func(*testing.T) func(*system.Options) { return func(*system.Options) {} }, "S3": inBucket,
+	} {
+		t.Run(storage, func(t *testing.T) {
+			w := start(t, change(t))
+			ada, eve := w.join(t, "Ada"), w.join(t, "Eve")
+			for _, s := range samples.Allowed() {
+				id := ada.upload(s.Filename, s.Body)
+				about := ada.want(200, "GET", "/api/uploads/"+id+"/", nil)
+				got := ada.want(200, "GET", "/api/media/"+id+"/", nil) // an app follows a redirect by itself
+				if sha(got.Body) != about.text("sha256") || got.Header.Get("Content-Type") != about.text("content_type") {
+					t.Errorf("%s: %s, %d bytes", s.Name, got.Header.Get("Content-Type"), len(got.Body))
+				}
+				if s.Type == filetype.PDFFile {
+					if part := ada.call("GET", "/api/media/"+id+"/", nil, "Range", "bytes=0-4"); part.Status != 206 || string(part.Body) != "%PDF-" {
+						t.Errorf("the first five bytes: %d %q", part.Status, part.Body)
+					}
+				}
+				eve.want(404, "GET", "/api/media/"+id+"/", nil)
+				eve.want(404, "GET", "/api/uploads/"+id+"/", nil)
+			}
+			for _, s := range samples.Hostile() {
+				a, err := ada.send(s.Filename, s.Body, uuid.Must(uuid.NewV7()).String())
+				if err != nil || a.Status != s.Status || s.Code != "" && a.Status != 413 && a.value("code") != s.Code { // the gateway refuses by the size already
+					t.Errorf("%s: %v %d %s, want %d %s", s.Name, err, a.Status, a.Body, s.Status, s.Code)
+				}
+			}
+			huge, err := ada.send("huge.pdf", make([]byte, 30<<20), uuid.NewString())
+			if err != nil || huge.Status != 413 {
+				t.Errorf("30 MiB: %v %d %s", err, huge.Status, huge.Body)
+			}
+			if storage == "directory" {
+				w.sound(t)
+			}
+		})
+	}
+}
+
+// sound asserts that storage and database agree, and answers how many uploads there are.
+func (w *world) sound(t *testing.T) int {
+	t.Helper()
+	found := w.findings(t)
+	if !found.Sound() {
+		t.Errorf("the storage: %+v", found)
+	}
+	return found.Uploads
+}
+
+func (w *world) findings(t *testing.T) papers.Finding {
+	t.Helper()
+	tel, err := telemetry.New(t.Context(), telemetry.Config{Service: "check", Out: io.Discard})
+	if err != nil {
+		t.Fatal(err)
+	}
+	address, err := w.Database("document")
+	if err != nil {
+		t.Fatal(err)
+	}
+	db, err := pg.Open(t.Context(), pg.Config{URL: address, Pool: 1}, tel)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	store, err := blob.Open(t.Context(), blob.Config{StorageDir: w.files}, tel)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found, err := papers.Check(t.Context(), db, store, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+// resident is the memory of a process, in KiB: what it has now, or at the most had.
+func resident(t *testing.T, pid int, what string) int {
+	t.Helper()
+	status, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "status"))
+	if err != nil {
+		t.Skip("this machine does not tell a process's memory") // only Linux does
+	}
+	_, rest, _ := strings.Cut(string(status), what+":")
+	n, err := strconv.Atoi(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(strings.SplitN(rest, "\n", 2)[0]), "kB")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// TestUploadsKeepMemoryFlat: a file of 25 MiB passes through gateway and service without being held by either.
+func TestUploadsKeepMemoryFlat(t *testing.T) {
+	program, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := start(t, func(o *system.Options) {
+		o.Processes, o.Program = true, program
+		o.Environ = append(o.Environ, "HEARTH_TRACE_RATIO=0")
+	})
+	ada := w.join(t, "Ada")
+	line := []byte("The boiler's serial number is 4711.\n")
+	file := bytes.Repeat(line, 25<<20/len(line))
+	for range 3 { // whatever is opened once
+		ada.upload("notes.txt", file[:256<<10])
+	}
+	parts := []string{system.GatewayName, "document"}
+	before := map[string]int{}
+	for _, part := range parts {
+		before[part] = resident(t, w.PartPID(part), "VmHWM")
+	}
+	ada.upload("all.txt", file)
+	for _, part := range parts {
+		grown := resident(t, w.PartPID(part), "VmHWM") - before[part]
+		t.Logf("%s: %d KiB before, %d KiB more after", part, before[part], grown)
+		if grown > len(file)>>10/2 { // with the race detector, which multiplies what is allocated
+			t.Errorf("%s has grown by %d KiB for a file of %d KiB", part, grown, len(file)>>10)
+		}
+	}
+}
+
+// TestNoUploadIsHalf kills the document service while files are sent: what was acknowledged is there, byte for byte, and
+// nothing else is that the database does not know.
+func TestNoUploadIsHalf(t *testing.T) {
+	b := startBreakable(t)
+	ada := b.join(t, "Ada")
+	done := make(chan struct{})
+	var senders sync.WaitGroup
+	kept := make([]map[string]string, 4) // SHA-256 by id
+	var acknowledged atomic.Int64
+	for i := range kept {
+		kept[i] = map[string]string{}
+		senders.Go(func() {
+			for {
+				select {
+				case <-done:
+					return
+				default:
+				}
+				file := []byte(fmt.Sprintf("File %d of sender %d\n", len(kept[i]), i))
+				file = bytes.Repeat(file, 1+rand.IntN(40_000)) // up to about 1 MiB
+				id := uuid.Must(uuid.NewV7()).String()
+				if a, err := ada.send("notes.txt", file, id); err == nil && a.Status == http.StatusCreated {
+					kept[i][id] = sha(file)
+					acknowledged.Add(1)
+				}
+			}
+		})
+	}
+	for range 6 {
+		more := acknowledged.Load() + 10
+		eventually(t, time.Minute, "files are taken", func() bool { return acknowledged.Load() >= more })
+		time.Sleep(time.Duration(rand.IntN(100)) * time.Millisecond) // in the middle of something
+		b.KillPart("document")
+	}
+	more := acknowledged.Load() + 10
+	eventually(t, time.Minute, "files are taken again", func() bool { return acknowledged.Load() >= more })
+	close(done)
+	senders.Wait()
+	n := 0
+	for _, files := range kept {
+		for id, sum := range files {
+			n++
+			if got := ada.call("GET", "/api/media/"+id+"/", nil); got.Status != 200 || sha(got.Body) != sum {
+				t.Errorf("an acknowledged file: %d, %d bytes", got.Status, len(got.Body))
+			}
+		}
+	}
+	found := b.findings(t)
+	t.Logf("%d files acknowledged, %d kept, %d blobs of which %d are left over for the collector", n, found.Uploads, found.Blobs, found.Waiting)
+	if !found.Sound() {
+		t.Errorf("the storage: %+v", found)
+	}
+}
