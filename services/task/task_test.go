@@ -35,7 +35,7 @@ func TestATaskKeepsWhatItWasGiven(t *testing.T) {
 	for field, want := range (doc{
 		"id": id.String(), "title": "Bleed the radiators", "description": "All of them", "category_id": plumbing.String(), "custom_interval_days": 45.0,
 		"reschedule_from": "completion", "due_date": "2026-03-20", "next_due_date": "2026-03-20", "estimated_cost": "12.50", "actual_cost": "0.00", "template_id": smokeAlarms.String(),
-		"rrule": nil, "season_start": nil, "season_end": nil, "in_progress": false, "is_cancelled": false, "is_archived": false, "assigned_to_name": nil,
+		"rrule": nil, "equipment_id": nil, "season_start": nil, "season_end": nil, "in_progress": false, "is_cancelled": false, "is_archived": false, "assigned_to_name": nil,
 		"assigned_to_id": h.member.Actor.UserID.String(), "last_completed_at": nil, "completion_count": 0.0, "version": 1.0,
 		"created_by_id": h.owner.Actor.UserID.String(), "created_at": "2026-03-10T12:00:00Z", "updated_at": "2026-03-10T12:00:00Z",
 	}) {
@@ -43,7 +43,7 @@ func TestATaskKeepsWhatItWasGiven(t *testing.T) {
 			t.Errorf("%s is %v, want %v", field, value, want)
 		}
 	}
-	if len(got) != 37 {
+	if len(got) != 38 {
 		t.Errorf("%d fields: %v", len(got), got)
 	}
 	h.owner.Want(304, "GET", path("tasks", id), nil, "If-None-Match", `"1"`)
