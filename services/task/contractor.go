@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"hash/fnv"
-	"net/mail"
-	"net/url"
 	"strings"
 	"time"
 
@@ -14,6 +12,7 @@ import (
 
 	"hearth.internal/pkg/access"
 	"hearth.internal/pkg/apperr"
+	"hearth.internal/pkg/contact"
 	"hearth.internal/pkg/events"
 	"hearth.internal/pkg/identity"
 	"hearth.internal/pkg/money"
@@ -155,9 +154,9 @@ func (p *ContractorPatch) settle() error {
 		value          *string
 		valid          func(string) bool
 	}{
-		{"email", "is not an e-mail address, such as ada@example.com", p.Email.Value, isAddress},
-		{"website", "is not a web address, such as https://example.com", p.Website.Value, isWebsite},
-		{"phone", "must have 3 to 30 digits, and beside them only + ( ) - . / and spaces", p.Phone.Value, isPhone},
+		{"email", contact.NoAddress, p.Email.Value, contact.IsAddress},
+		{"website", contact.NoWebsite, p.Website.Value, contact.IsWebsite},
+		{"phone", contact.NoPhone, p.Phone.Value, contact.IsPhone},
 	} {
 		if c.value != nil && !c.valid(*c.value) {
 			e = e.At("body."+c.field, c.message)
@@ -168,40 +167,6 @@ func (p *ContractorPatch) settle() error {
 	}
 	return nil
 }
-
-// isAddress: an address alone, without a name beside it, at a domain.
-func isAddress(text string) bool {
-	address, err := mail.ParseAddress(text)
-	if err != nil || address.Address != text {
-		return false
-	}
-	domain := text[strings.LastIndex(text, "@")+1:]
-	return strings.Contains(strings.Trim(domain, "."), ".") && !strings.HasPrefix(domain, "[")
-}
-
-func isWebsite(text string) bool {
-	u, err := url.Parse(text)
-	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != "" && u.User == nil && !strings.ContainsAny(text, " \t\r\n")
-}
-
-func isPhone(text string) bool {
-	digits := 0
-	for _, r := range text {
-		switch {
-		case r >= '0' && r <= '9':
-			digits++
-		case !strings.ContainsRune("+()-./ ", r):
-			return false
-		}
-	}
-	return digits >= fewestDigits && digits <= mostDigits
-}
-
-// Emergency numbers have three digits; the longest, with an extension, far fewer than thirty.
-const (
-	fewestDigits = 3
-	mostDigits   = 30
-)
 
 // residenceOf is the residence, or none of a personal contractor.
 func residenceOf(id *uuid.UUID) []uuid.UUID {
