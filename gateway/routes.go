@@ -186,6 +186,19 @@ func Table() []Route {
 		{del, "/api/calendar/", task, user, write, small, quick},
 		{get, "/api/calendar/{key}/tasks.ics", task, anyone, feed, small, quick},
 
+		// Documents and warranties.
+		{get, "/api/documents/", papers, user, read, small, quick},
+		{post, "/api/documents/", papers, user, write, small, quick},
+		{get, "/api/documents/warranties/", papers, user, read, small, quick},
+		{get, "/api/documents/{id}/", papers, user, read, small, quick},
+		{put, "/api/documents/{id}/", papers, user, write, small, quick},
+		{patch, "/api/documents/{id}/", papers, user, write, small, quick},
+		{del, "/api/documents/{id}/", papers, user, write, small, quick},
+		{post, "/api/documents/{id}/activate/", papers, user, write, small, quick},
+		{post, "/api/documents/{id}/deactivate/", papers, user, write, small, quick},
+		{post, "/api/documents/{id}/images/", papers, user, write, small, quick},
+		{del, "/api/documents/{id}/images/{image_id}/", papers, user, write, small, quick},
+
 		// The gateway's own.
 		{get, "/api/static_data/", itself, user, read, small, quick},
 		{get, "/api/sync/", itself, user, read, small, quick},

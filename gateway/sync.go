@@ -33,6 +33,8 @@ func syncParts() []syncPart {
 			{"members", "GET /api/residences/{id}/users/ lists it, with residence_id"}}, []string{"members"}},
 		{task, []syncKind{{"tasks", "GET /api/tasks/{id}/ answers it"}, {"completions", "GET /api/task-completions/{id}/ answers it, with residence_id"},
 			{"contractors", "GET /api/contractors/{id}/ answers it, without the figures of its work"}}, []string{"task_ids", "completion_ids", "contractor_ids"}},
+		{papers, []syncKind{{"documents", "GET /api/documents/{id}/ answers it, without days_until_expiry"},
+			{"equipment", "GET /api/equipment/{id}/ answers it, without replace_by"}}, []string{"document_ids", "equipment_ids"}},
 	}
 }
 

@@ -173,12 +173,12 @@ var TaskCreated = Event[TaskRef]{
 
 // TaskChanged: its fields or its state.
 var TaskChanged = Event[TaskRef]{
-	Name: "task.changed", Producer: Task, Keys: taskKeys,
+	Name: "task.changed", Producer: Task, Consumers: []string{Document}, Keys: taskKeys,
 }
 
 // TaskDeleted: it is gone, with its completions.
 var TaskDeleted = Event[TaskRef]{
-	Name: "task.deleted", Producer: Task, Keys: taskKeys,
+	Name: "task.deleted", Producer: Task, Consumers: []string{Document}, Keys: taskKeys,
 }
 
 // Completion is one doing of a task.
@@ -206,7 +206,7 @@ var CompletionChanged = Event[Completion]{
 // ContractorChanged: created, edited, shared, made a favourite or deleted. ResidenceIDs are those that it is, or was,
 // shared with or named in. A person's list has a revision of its own, for what no residence holds.
 var ContractorChanged = Event[Contractor]{
-	Name: "contractor.changed", Producer: Task,
+	Name: "contractor.changed", Producer: Task, Consumers: []string{Document},
 	Keys: func(c Contractor) []string {
 		return revisionKeys(append([]uuid.UUID{c.CreatedBy, c.ActorID}, c.ResidenceIDs...))
 	},

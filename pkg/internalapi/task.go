@@ -52,21 +52,26 @@ func (t Task) Report(ctx context.Context, q ReportQuery) ([]byte, error) {
 	return ask(ctx, t.remote, http.MethodPost, "/internal/reports", q)
 }
 
-// RefsQuery asks which tasks and contractors a person may name in something of a residence.
+// RefsQuery asks where tasks and contractors are that a person wants to name in something of a residence.
 type RefsQuery struct {
 	UserID        uuid.UUID   `json:"user_id"`
-	ResidenceID   uuid.UUID   `json:"residence_id"`
 	TaskIDs       []uuid.UUID `json:"task_ids,omitempty"`
 	ContractorIDs []uuid.UUID `json:"contractor_ids,omitempty"`
 }
 
-// RefsAnswer lists those that they may not: there is no such thing, or it is of another residence or person.
-type RefsAnswer struct {
-	TaskIDs       []uuid.UUID `json:"task_ids"`
-	ContractorIDs []uuid.UUID `json:"contractor_ids"`
+// Ref is where something is; a contractor without a residence is a personal one of the person's.
+type Ref struct {
+	ID          uuid.UUID `json:"id"`
+	ResidenceID uuid.UUID `json:"residence_id,omitzero"`
 }
 
-// Refs answers what of it the person may not name: POST /internal/refs.
+// RefsAnswer lists those that there are. Whether the person sees their residences is for the caller to know.
+type RefsAnswer struct {
+	Tasks       []Ref `json:"tasks"`
+	Contractors []Ref `json:"contractors"`
+}
+
+// Refs answers where tasks and contractors are: POST /internal/refs.
 func (t Task) Refs(ctx context.Context, q RefsQuery) (RefsAnswer, error) {
 	return call[RefsAnswer](ctx, t.remote, http.MethodPost, "/internal/refs", q)
 }

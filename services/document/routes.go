@@ -25,6 +25,20 @@ func (s *Service) routes() {
 		httpx.Describe("The file itself, with Range and If-None-Match, or, where the storage is S3, a redirect to an address that is good for two minutes. Images and PDFs are shown, everything else is to be saved."),
 		answersMedia)
 
+	httpx.Get(s.HTTP, "/api/documents/", identity.User, s.getDocuments, "Documents that you see, newest first")
+	httpx.Post(s.HTTP, "/api/documents/", identity.User, s.postDocument, "Add a document", created)
+	httpx.Get(s.HTTP, "/api/documents/warranties/", identity.User, s.getWarranties, "Warranties that you see, what ends soonest first")
+	httpx.Get(s.HTTP, "/api/documents/{id}/", identity.User, s.getDocument, "Read a document")
+	httpx.Put(s.HTTP, "/api/documents/{id}/", identity.User, s.putDocument, "Replace what a document says")
+	httpx.Patch(s.HTTP, "/api/documents/{id}/", identity.User, s.patchDocument, "Change some of what a document says")
+	httpx.Delete(s.HTTP, "/api/documents/{id}/", identity.User, s.deleteDocument, "Delete a document", gone)
+	httpx.Post(s.HTTP, "/api/documents/{id}/activate/", identity.User, s.postActivate(true), "Take a document into use")
+	httpx.Post(s.HTTP, "/api/documents/{id}/deactivate/", identity.User, s.postActivate(false), "Take a document out of use")
+	httpx.Post(s.HTTP, "/api/documents/{id}/images/", identity.User, s.postImages, "Append images to a document's")
+	httpx.Delete(s.HTTP, "/api/documents/{id}/images/{image_id}/", identity.User, s.deleteImage, "Take an image from a document", gone)
+
+	httpx.Post(s.HTTP, "/internal/document-counts", identity.Internal, s.postDocumentCounts, "Documents of residences in numbers")
+	httpx.Post(s.HTTP, "/internal/sync", identity.User, s.postSync, "What changed for a person since a cursor")
 	httpx.Get(s.HTTP, "/internal/media/{upload_id}", identity.Internal, s.getInternalMedia, "A file for another service", httpx.Produces("application/octet-stream"))
 
 	httpx.Get(s.HTTP, "/api/equipment/", identity.User, s.getEquipmentList, "Equipment of every residence that you see, by name")

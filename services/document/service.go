@@ -12,6 +12,7 @@ import (
 	"hearth.internal/document/reader"
 	"hearth.internal/pkg/boot"
 	"hearth.internal/pkg/config"
+	"hearth.internal/pkg/delta"
 	"hearth.internal/pkg/events"
 	"hearth.internal/pkg/internalapi"
 )
@@ -54,6 +55,8 @@ func New(cfg Config) boot.Service {
 		Hot: []string{
 			insertUploadSQL, ownUploadSQL,
 			equipmentListSQL, equipmentSQL, insertEquipmentSQL, changeEquipmentSQL, attachableSQL, documentsOfEquipmentSQL,
+			insertDocumentSQL, documentSQL, changeDocumentSQL, deleteDocumentSQL, documentsSQL, findDocumentsSQL, warrantiesSQL, documentCountsSQL,
+			syncDocumentsSQL, syncEquipmentSQL, delta.TombstonesSQL,
 		},
 		Register: func(d *boot.Deps) error {
 			s.Deps, s.tasks = d, d.Calls.Task(d.Config.TaskURL)
@@ -97,7 +100,7 @@ func sweepSpool(dir string, before time.Time) {
 }
 
 // background reserves keys, looks into uploads, and deletes what is to go.
-func (s *Service) background(ctx context.Context, _ *boot.Deps) error {
+func (s *Service) background(ctx context.Context, d *boot.Deps) error {
 	var all sync.WaitGroup
 	all.Go(func() { s.loop(ctx, workEvery, s.keys.low, "no keys are reserved ahead", s.keys.fill) })
 	all.Go(func() {
@@ -109,6 +112,8 @@ func (s *Service) background(ctx context.Context, _ *boot.Deps) error {
 	all.Go(func() {
 		s.loop(ctx, goneEvery, nil, "what came too late for a deleted residence stays until the next look", s.eraseLate)
 	})
+	all.Go(func() { letGoLate(ctx, d) })
+	all.Go(func() { sweepTombstones(ctx, d) })
 	all.Wait()
 	return s.reader.Close() // says what it could not end
 }

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"mime/multipart"
 	"net/http"
+	"net/http/httptest"
 	"net/textproto"
 	"net/url"
 	"os"
@@ -42,6 +43,7 @@ type house struct {
 	*testkit.Service
 	cfg                             document.Config
 	homes                           *testkit.Homes
+	refs                            *refs
 	owner, member, viewer, stranger *testkit.Client
 	home, elsewhere                 uuid.UUID
 }
@@ -53,14 +55,16 @@ func open(t *testing.T) house {
 
 func openWith(t *testing.T, change func(*document.Config)) house {
 	t.Helper()
-	homes := testkit.NewHomes(t)
+	homes, refs := testkit.NewHomes(t), &refs{}
+	tasks := httptest.NewServer(refs)
+	t.Cleanup(tasks.Close)
 	cfg := document.Config{Service: testkit.Config(t, "document"), SpoolDir: t.TempDir()}
 	shareCompiled(t, cfg.SpoolDir)
 	cfg.StorageDir = t.TempDir()
-	cfg.ResidenceURL = homes.URL
+	cfg.ResidenceURL, cfg.TaskURL = homes.URL, tasks.URL
 	change(&cfg)
 	s := testkit.Run(t, cfg.Service, document.New(cfg))
-	h := house{Service: s, cfg: cfg, homes: homes, home: newID(), elsewhere: newID()}
+	h := house{Service: s, cfg: cfg, homes: homes, refs: refs, home: newID(), elsewhere: newID()}
 	h.owner, h.member, h.viewer, h.stranger = s.As(t, newID()), s.As(t, newID()), s.As(t, newID()), s.As(t, newID())
 	for role, c := range map[string]*testkit.Client{"owner": h.owner, "member": h.member, "viewer": h.viewer} {
 		homes.Give(c.Actor.UserID, internalapi.Home{ID: h.home, OwnerID: h.owner.Actor.UserID, Role: role, Timezone: "Europe/Berlin", Currency: "EUR"})

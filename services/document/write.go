@@ -10,6 +10,7 @@ import (
 	"hearth.internal/pkg/access"
 	"hearth.internal/pkg/apperr"
 	"hearth.internal/pkg/patch"
+	"hearth.internal/pkg/pg"
 )
 
 // tries is how often a write that found the thing changed under it looks again.
@@ -66,6 +67,12 @@ func refuseWrite(homes []access.Home, residence uuid.UUID, wanted *int, is int) 
 		return apperr.VersionConflict.New("It is at version %d now: read it again.", is).With("version", is)
 	}
 	return nil
+}
+
+// raced reports whether the write of a document lost a race and is to be done again: what it names went away after it had
+// looked.
+func raced(err error) bool {
+	return pg.Violates(err, "claims_upload") || pg.Violates(err, "documents_equipment")
 }
 
 func busy() error {

@@ -77,7 +77,7 @@ func TestHotStatementsScanNoTable(t *testing.T) {
 		"currencies": []string{"EUR", "USD"}, "task_name": "x", "task_payload": "{}", "task_trace": "", "entry": 1,
 		"owners": []uuid.UUID{person}, "most": []int{10}, "owned": homes, "owned_by": []uuid.UUID{person, person},
 		"zones": []string{"Europe/Berlin", "UTC"}, "zone": "Europe/Berlin", "start": "2016-01-01T00:00:00Z", "end": "2030-01-01T00:00:00Z",
-		"scopes": homes, "from": []string{"0", "700"}, "after": []uuid.UUID{uuid.Nil, uuid.Nil}, "rows": 201,
+		"scopes": homes, "from": []string{"0", "700"}, "after": []uuid.UUID{uuid.Nil, uuid.Nil}, "rows": 201, "tasks": []uuid.UUID{task}, "contractors": []uuid.UUID{contractor}, "nowhere": uuid.Nil,
 	}
 	insert := map[string]any{"id": uuid.New(), "event_id": uuid.New(), "residence_id": homes[0], "title": "x", "reschedule_from": "due_date",
 		"created_by_id": person, "created_at": "2026-03-10T12:00:00Z", "updated_at": "2026-03-10T12:00:00Z"}
@@ -97,7 +97,7 @@ func TestHotStatementsScanNoTable(t *testing.T) {
 		"sync tasks": syncTasksSQL, "sync completions": syncCompletionsSQL, "sync list of contractors": syncContractorsSQL, "sync tombstones": delta.TombstonesSQL,
 		"work on equipment": equipmentWorkSQL, "tasks of equipment": equipmentTasksSQL, "totals of equipment": equipmentTotalsSQL,
 		"tasks let go": tasksLetGoSQL, "completions let go": completionsLetGoSQL,
-		"erase tasks": eraseTasksSQL, "erase contractors": eraseContractorsSQL,
+		"refs": refsSQL, "erase tasks": eraseTasksSQL, "erase contractors": eraseContractorsSQL,
 	} {
 		t.Run(name, func(t *testing.T) {
 			with := args

@@ -35,7 +35,7 @@ func New(Config) boot.Service {
 		Name: events.Task, Title: "Tasks, completions and contractors",
 		Hot: []string{
 			boardSQL, filteredBoardSQL, taskSQL, insertTasksSQL, changeTaskSQL, moveTaskSQL, deleteTaskSQL,
-			seriesSQL, completeSQL, skipSQL, tickSQL, restateSQL, feedByKeySQL, calendarSQL, completionsSQL, completionSQL, countsSQL, contractorsSQL, contractorSQL,
+			seriesSQL, completeSQL, skipSQL, tickSQL, restateSQL, feedByKeySQL, calendarSQL, completionsSQL, completionSQL, countsSQL, refsSQL, contractorsSQL, contractorSQL,
 			residenceHistorySQL, costsSQL, equipmentWorkSQL, equipmentTasksSQL, equipmentTotalsSQL,
 			syncTasksSQL, syncCompletionsSQL, syncContractorsSQL, delta.TombstonesSQL,
 		},
