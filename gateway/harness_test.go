@@ -37,14 +37,14 @@ func TestMain(m *testing.M) { testkit.Main(m) }
 // town is a running gateway with stand-ins for the services behind it.
 type town struct {
 	*Gateway
-	t                     testing.TB
-	url                   string
-	clock                 *clock.Manual
-	auth, residence, task *service
-	people                *people
-	rdb                   *redis.Client
-	log                   *syncBuffer
-	authCache             *cache.Cache // as auth holds it
+	t                             testing.TB
+	url                           string
+	clock                         *clock.Manual
+	auth, residence, task, papers *service
+	people                        *people
+	rdb                           *redis.Client
+	log                           *syncBuffer
+	authCache                     *cache.Cache // as auth holds it
 }
 
 // service is a stand-in: it tells what it got, unless a test says otherwise.
@@ -181,12 +181,12 @@ func build(t testing.TB, change ...func(*setup)) *town {
 		t.Fatal(err)
 	}
 	w := &town{t: t, clock: manual, people: &people{sessions: map[string]internalapi.Session{}}, log: &syncBuffer{}}
-	w.auth, w.residence, w.task = newService(t, passports), newService(t, passports), newService(t, passports)
+	w.auth, w.residence, w.task, w.papers = newService(t, passports), newService(t, passports), newService(t, passports), newService(t, passports)
 	w.auth.answers(w.people.serve(w.auth))
 	s := &setup{table: Table(), o: Options{Clock: manual, OpsOff: true, LogOut: w.log}, cfg: Config{Service: config.Service{
-		AuthURL: w.auth.URL, ResidenceURL: w.residence.URL, TaskURL: w.task.URL, TraceRatio: 1,
+		AuthURL: w.auth.URL, ResidenceURL: w.residence.URL, TaskURL: w.task.URL, DocumentURL: w.papers.URL, TraceRatio: 1,
 		// Nobody reaches these through the gateway; it only asks them how they are.
-		DocumentURL: w.residence.URL, NotificationURL: w.residence.URL, BillingURL: w.residence.URL, AdminURL: w.residence.URL,
+		NotificationURL: w.residence.URL, BillingURL: w.residence.URL, AdminURL: w.residence.URL,
 		CachePatience: patient, PassportKeys: config.Keys{testkit.Key}, DrainTime: 5 * time.Second, OpsAddr: "127.0.0.1:0",
 	}}}
 	for _, c := range change {

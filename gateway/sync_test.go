@@ -65,12 +65,13 @@ func TestSyncIsOneAnswerOfAllParts(t *testing.T) {
 	token, session := w.signIn("UTC")
 	homes := w.syncing(w.residence, `{"rows":{"residences":[{"id":"`+home1+`"}],"members":[]},"removed":{"members":[]},"lost":["`+home2+`"],"state":{"s":7,"r":["`+home1+`"]},"more":false}`)
 	tasks := w.syncing(w.task, `{"rows":{"tasks":[],"completions":[],"contractors":[]},"removed":{"task_ids":["`+home1+`"]},"lost":null,"state":{"s":9,"r":["`+home1+`","`+home2+`"]},"more":false}`)
+	w.syncing(w.papers, `{"rows":{"documents":[],"equipment":[]},"removed":{"document_ids":["`+home1+`"]},"lost":null,"state":{"s":3,"r":["`+home1+`"]},"more":false}`)
 	a := w.want(t, 200, "GET", "/api/sync/?limit=7", token, nil)
-	if timing := a.Header.Get("Server-Timing"); !strings.HasPrefix(timing, `db;desc="2"`) { // the session, then both parts at once
+	if timing := a.Header.Get("Server-Timing"); !strings.HasPrefix(timing, `db;desc="2"`) { // the session, then all parts at once
 		t.Errorf("timing %s", timing)
 	}
 	first := w.sync(t, token, "?limit=7")
-	if len(first.Residences) != 1 || first.Tasks == nil || !slices.Equal(first.Removed["residence_ids"], []any{home2}) || len(first.Removed["task_ids"]) != 1 {
+	if len(first.Residences) != 1 || first.Tasks == nil || !slices.Equal(first.Removed["residence_ids"], []any{home2}) || len(first.Removed["task_ids"]) != 1 || len(first.Removed["document_ids"]) != 1 {
 		t.Errorf("%+v", first)
 	}
 	if q := tasks.asked.Load(); q.Limit != 7 || q.State.Since != 0 || tasks.actor.Load().UserID != session.UserID || homes.actor.Load().Kind != identity.Person {
@@ -97,6 +98,7 @@ func TestSyncHandsOnThatACursorIsTooOld(t *testing.T) {
 	w := build(t)
 	token, _ := w.signIn("UTC")
 	w.syncing(w.residence, `{"rows":{},"removed":{},"lost":[],"state":{},"more":false}`)
+	w.syncing(w.papers, `{"rows":{},"removed":{},"lost":[],"state":{},"more":false}`)
 	w.syncing(w.task, `{"code":"cursor_expired","status":410,"detail":"Too old."}`)
 	w.refused(t, 410, "cursor_expired", "GET", "/api/sync/", token, nil)
 }
@@ -108,7 +110,7 @@ func TestSyncCursorsAreOnesOwn(t *testing.T) {
 		homes = append(homes, uuid.Must(uuid.NewV7()))
 	}
 	state := internalapi.SyncState{Since: 1 << 40, SinceAt: 1, Homes: homes}
-	c := syncCursor{Version: syncVersion, User: me, Parts: map[string]internalapi.SyncState{residence: state, task: state, "document": state}}
+	c := syncCursor{Version: syncVersion, User: me, Parts: map[string]internalapi.SyncState{residence: state, task: state, papers: state}}
 	text, err := c.String()
 	if err != nil || len(text) > maxSyncCursor {
 		t.Fatalf("%d bytes for 300 residences: %v", len(text), err)

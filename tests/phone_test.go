@@ -20,7 +20,7 @@ type phone struct {
 type thing = map[string]any
 
 // synced are the kinds of things in an answer of the sync.
-var synced = []string{"residences", "members", "tasks", "completions", "contractors"}
+var synced = []string{"residences", "members", "tasks", "completions", "contractors", "documents", "equipment"}
 
 func (p *person) phone() *phone {
 	f := &phone{person: p}
@@ -55,6 +55,8 @@ func (f *phone) page(limit int) (bool, error) {
 			TaskIDs       []string `json:"task_ids"`
 			CompletionIDs []string `json:"completion_ids"`
 			ContractorIDs []string `json:"contractor_ids"`
+			DocumentIDs   []string `json:"document_ids"`
+			EquipmentIDs  []string `json:"equipment_ids"`
 			Members       []thing  `json:"members"`
 		} `json:"removed"`
 		NextCursor string `json:"next_cursor"`
@@ -70,7 +72,10 @@ func (f *phone) page(limit int) (bool, error) {
 	for _, home := range page.Removed.ResidenceIDs {
 		f.drop(home)
 	}
-	for kind, ids := range map[string][]string{"tasks": page.Removed.TaskIDs, "completions": page.Removed.CompletionIDs, "contractors": page.Removed.ContractorIDs} {
+	for kind, ids := range map[string][]string{
+		"tasks": page.Removed.TaskIDs, "completions": page.Removed.CompletionIDs, "contractors": page.Removed.ContractorIDs,
+		"documents": page.Removed.DocumentIDs, "equipment": page.Removed.EquipmentIDs,
+	} {
 		for _, id := range ids {
 			delete(f.copy[kind], id)
 		}
@@ -173,6 +178,11 @@ func (p *person) truth(tasks []string) map[string]map[string]thing {
 	for _, contractor := range p.all("/api/contractors/") {
 		put("contractors", contractor)
 	}
+	for _, kind := range []string{"documents", "equipment"} {
+		for _, row := range p.all("/api/" + kind + "/") {
+			put(kind, row)
+		}
+	}
 	for _, id := range tasks {
 		if a := p.call("GET", "/api/tasks/"+id+"/", nil); a.Status == 200 {
 			var task thing
@@ -207,7 +217,7 @@ func (f *phone) differences(truth map[string]map[string]thing) (out []string) {
 
 func comparable(row thing) string {
 	row = maps.Clone(row)
-	left := []string{"assigned_to_name", "completed_by_name", "contractor_name", "member_count"}
+	left := []string{"assigned_to_name", "completed_by_name", "contractor_name", "member_count", "days_until_expiry", "replace_by"}
 	if _, contractor := row["specialty_ids"]; contractor {
 		left = append(left, "task_count", "average_rating", "rating_count", "completion_count", "last_worked_at", "total_paid")
 	}

@@ -112,6 +112,7 @@ func TestRoundTripBudget(t *testing.T) {
 			"/api/residences/summary/", "/api/contractors/", "/api/contractors/by-residence/" + house + "/", "/api/task-completions/",
 			"/api/residences/" + house + "/history/", "/api/residences/" + house + "/costs/", "/api/equipment/",
 			"/api/equipment/" + ada.equipment(house, "Furnace") + "/history/",
+			"/api/documents/", "/api/documents/?q=furnace&expiring_within_days=30", "/api/documents/warranties/",
 		} {
 			within(t, "GET "+path+", cold", 2, ask(true, 200, "GET", path, nothing))
 			within(t, "GET "+path+", warm", 1, ask(false, 200, "GET", path, nothing))
@@ -131,11 +132,16 @@ func TestRoundTripBudget(t *testing.T) {
 	t.Run("changes", func(t *testing.T) {
 		task := ada.task(house, "Sweep", nil)
 		contractor := ada.want(201, "POST", "/api/contractors/", map[string]any{"name": "Rosa", "residence_id": house}).text("id")
+		paper := ada.paper(house, nil)
 		for _, c := range []struct {
 			method, path string
 			body         func() any
 			status       int
 		}{
+			{"POST", "/api/documents/", always(map[string]any{"residence_id": house, "title": "Receipt", "price": "12.50"}), 201},
+			{"PATCH", "/api/documents/" + paper + "/", always(map[string]any{"provider": "Becker"}), 200},
+			{"GET", "/api/documents/" + paper + "/", nothing, 200},
+			{"POST", "/api/documents/" + paper + "/deactivate/", nothing, 200},
 			{"POST", "/api/tasks/", always(map[string]any{"residence_id": house, "title": "Mop"}), 201},
 			{"PATCH", "/api/tasks/" + task + "/", always(map[string]any{"title": "Sweep well"}), 200},
 			{"GET", "/api/tasks/" + task + "/", nothing, 200},
@@ -151,6 +157,15 @@ func TestRoundTripBudget(t *testing.T) {
 		} {
 			within(t, c.method+" "+c.path+", cold", 2, ask(true, c.status, c.method, c.path, c.body))
 			within(t, c.method+" "+c.path+", warm", 1, ask(false, c.status, c.method, c.path, c.body))
+		}
+		// Where its task is, is asked while the residences are.
+		named := always(map[string]any{"residence_id": house, "title": "Receipt", "task_id": task, "contractor_id": contractor})
+		within(t, "a document with a task, cold", 2, ask(true, 201, "POST", "/api/documents/", named))
+		within(t, "a document with a task, warm", 2, ask(false, 201, "POST", "/api/documents/", named))
+		for warmth, cold := range map[string]bool{"cold": true, "warm": false} {
+			within(t, "DELETE a document, "+warmth, map[bool]int{true: 2, false: 1}[cold], func() answer {
+				return ask(cold, 204, "DELETE", "/api/documents/"+ada.paper(house, nil)+"/", nothing)()
+			})
 		}
 		suggested := always(map[string]any{"residence_id": house})
 		ada.want(201, "POST", "/api/tasks/templates/apply/", suggested())

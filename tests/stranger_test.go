@@ -80,6 +80,7 @@ func (o things) idFor(path, parameter string) string {
 		{"/api/task-completions/", "id", "completion"}, {"/api/calendar/", "key", "calendar"},
 		{"/api/contractors/by-residence/", "residence_id", "residence"}, {"/api/contractors/", "id", "contractor"},
 		{"/api/equipment/", "id", "equipment"},
+		{"/api/documents/", "id", "document"}, {"/api/documents/", "image_id", "image"},
 	} {
 		if strings.HasPrefix(path, known.prefix) && parameter == known.parameter {
 			return o[known.thing]
@@ -198,9 +199,10 @@ func TestStranger(t *testing.T) {
 		"residence": house, "task": task, "item": item, "skip": skip, "user": owner.ID,
 		"completion": owner.want(201, "POST", "/api/task-completions/", map[string]any{"task_id": owner.task(house, "Done", nil)}).text("id"),
 		"contractor": owner.want(201, "POST", "/api/contractors/", map[string]any{"name": "Rosa"}).text("id"),
-		"equipment":  owner.equipment(house, "Furnace"),
-		"calendar":   owner.want(201, "POST", "/api/calendar/", nil).text("key"),
-		"session":    owner.want(200, "GET", "/api/auth/sessions/", nil).text("items.0.id"),
+		"document":   owner.paper(house, nil), "image": uuid.NewString(),
+		"equipment": owner.equipment(house, "Furnace"),
+		"calendar":  owner.want(201, "POST", "/api/calendar/", nil).text("key"),
+		"session":   owner.want(200, "GET", "/api/auth/sessions/", nil).text("items.0.id"),
 	}
 	owned.everybodys(owner)
 	awaitNames(t, owner, owned)
@@ -287,6 +289,7 @@ func snapshot(owner *person, owned things) string {
 		"/api/residences/" + owned["residence"] + "/", "/api/residences/" + owned["residence"] + "/users/",
 		"/api/tasks/" + owned["task"] + "/", "/api/task-completions/" + owned["completion"] + "/",
 		"/api/contractors/" + owned["contractor"] + "/", "/api/equipment/" + owned["equipment"] + "/",
+		"/api/documents/" + owned["document"] + "/",
 	} {
 		b.Write(owner.want(200, "GET", path, nil).Body)
 	}
@@ -306,8 +309,9 @@ func TestViewerChangesNothing(t *testing.T) {
 		"residence": house, "task": task, "item": item, "skip": skip, "user": owner.ID, "session": uuid.NewString(),
 		"completion": owner.want(201, "POST", "/api/task-completions/", map[string]any{"task_id": owner.task(house, "Done", nil)}).text("id"),
 		"contractor": owner.want(201, "POST", "/api/contractors/", map[string]any{"name": "Rosa", "residence_id": house}).text("id"),
-		"equipment":  owner.equipment(house, "Furnace"),
-		"calendar":   owner.want(201, "POST", "/api/calendar/", nil).text("key"),
+		"document":   owner.paper(house, nil), "image": uuid.NewString(),
+		"equipment": owner.equipment(house, "Furnace"),
+		"calendar":  owner.want(201, "POST", "/api/calendar/", nil).text("key"),
 	}
 	owned.everybodys(owner)
 	awaitNames(t, owner, owned)

@@ -62,7 +62,7 @@ func (w *world) agrees(t *testing.T, f *phone, tasks *pgx.Conn, limit int) {
 // quiet reports whether every event has had its effect.
 func (w *world) quiet(t *testing.T) bool {
 	t.Helper()
-	for _, service := range []string{"auth", "residence", "task"} {
+	for _, service := range []string{"auth", "residence", "task", "document"} {
 		address, err := w.Database(service)
 		if err != nil {
 			t.Fatal(err)
@@ -240,7 +240,9 @@ func (m *mutator) change() {
 	text := fmt.Sprint("text ", rand.IntN(1000))
 	task := func(rest string) string { return "/api/tasks/" + m.aTask() + "/" + rest }
 	contractor := func(rest string) string { return "/api/contractors/" + m.some("/api/contractors/") + "/" + rest }
-	switch rand.IntN(20) {
+	document := func() string { return "/api/documents/" + m.some("/api/documents/") + "/" }
+	equipment := func() string { return m.some("/api/equipment/") }
+	switch rand.IntN(28) {
 	case 0, 1:
 		m.do("POST", "/api/tasks/", thing{"residence_id": home, "title": text})
 	case 2:
@@ -273,6 +275,22 @@ func (m *mutator) change() {
 		m.invites(other, home)
 	case 19:
 		m.residence(home, other, text)
+	case 20:
+		m.do("POST", "/api/documents/", thing{"residence_id": home, "title": text, "end_date": "2031-01-31"})
+	case 21:
+		m.do("POST", "/api/documents/", thing{"residence_id": home, "title": text, "task_id": m.aTask()})
+	case 22:
+		m.do("PATCH", document(), thing{"residence_id": home, "title": text, "task_id": nil})
+	case 23:
+		m.do("POST", document()+pick("activate/", "deactivate/"), nil)
+	case 24:
+		m.do("DELETE", document(), nil)
+	case 25:
+		m.do("POST", "/api/equipment/", thing{"residence_id": home, "name": text})
+	case 26:
+		m.do("POST", "/api/documents/", thing{"residence_id": home, "title": text, "equipment_id": equipment()})
+	case 27:
+		m.do("DELETE", "/api/equipment/"+equipment()+"/", nil)
 	}
 }
 
@@ -319,6 +337,7 @@ func TestSyncTellsWhatIsGone(t *testing.T) {
 	task, other := ada.task(shared, "Sweep", nil), ada.task(shared, "Mop", nil)
 	completion := ada.want(201, "POST", "/api/tasks/"+task+"/quick-complete/", thing{}).text("id")
 	contractor := ben.want(201, "POST", "/api/contractors/", thing{"name": "Rosa"}).text("id")
+	paper, named := ada.paper(shared, thing{"task_id": other}), ada.paper(shared, thing{"task_id": task})
 	mine, theirs := ada.phone(), ben.phone()
 	both := func(step string) {
 		t.Helper()
@@ -343,6 +362,9 @@ func TestSyncTellsWhatIsGone(t *testing.T) {
 	has(theirs, "tasks", task, false)
 	has(theirs, "completions", completion, false)
 	has(mine, "completions", completion, true)
+	if theirs.copy["documents"][named]["task_id"] != nil {
+		t.Errorf("a document still names it: %v", theirs.copy["documents"][named])
+	}
 	ada.want(200, "PATCH", "/api/tasks/"+task+"/", thing{"residence_id": shared})
 	both("and back")
 	has(theirs, "completions", completion, true)
@@ -364,6 +386,25 @@ func TestSyncTellsWhatIsGone(t *testing.T) {
 	ada.want(204, "DELETE", "/api/tasks/"+other+"/", nil)
 	both("a completion and a task are deleted")
 	has(theirs, "tasks", other, false)
+	if theirs.copy["documents"][paper]["task_id"] != nil {
+		t.Errorf("a document still names it: %v", theirs.copy["documents"][paper])
+	}
+	ada.want(200, "PATCH", "/api/documents/"+paper+"/", thing{"residence_id": private})
+	ada.want(204, "DELETE", "/api/documents/"+named+"/", nil)
+	both("a document moves out of sight, and one is deleted")
+	has(theirs, "documents", paper, false)
+	has(theirs, "documents", named, false)
+	has(mine, "documents", paper, true)
+	furnace := ada.equipment(shared, "Furnace")
+	named = ada.paper(shared, thing{"equipment_id": furnace})
+	both("a document names equipment")
+	has(theirs, "equipment", furnace, true)
+	ada.want(204, "DELETE", "/api/equipment/"+furnace+"/", nil)
+	both("which is deleted")
+	has(theirs, "equipment", furnace, false)
+	if theirs.copy["documents"][named]["equipment_id"] != nil {
+		t.Errorf("a document still names it: %v", theirs.copy["documents"][named])
+	}
 
 	ada.want(200, "PATCH", "/api/residences/"+shared+"/users/"+ben.ID+"/", thing{"role": "viewer"})
 	both("a role changes")

@@ -318,6 +318,16 @@ func (p *person) equipment(residence, name string) string {
 	return p.want(201, "POST", "/api/equipment/", map[string]any{"residence_id": residence, "name": name}).text("id")
 }
 
+// paper adds a document.
+func (p *person) paper(residence string, more map[string]any) string {
+	p.t.Helper()
+	body := map[string]any{"residence_id": residence, "title": "Furnace warranty", "document_type": "warranty", "end_date": "2031-01-31"}
+	for k, v := range more {
+		body[k] = v
+	}
+	return p.want(201, "POST", "/api/documents/", body).text("id")
+}
+
 // invite lets another person join a residence.
 func (p *person) invite(other *person, residence string) {
 	p.t.Helper()

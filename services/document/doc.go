@@ -5,13 +5,15 @@
 // documents, equipment; subjects, gone_things and gone_residences mark what other services said of their things;
 // tombstones and sync_marks are for the delta sync (package delta).
 //
-// Events out: document.changed, equipment.changed. Events in: residence.deleted.
+// Events out: document.changed, equipment.changed. Events in: residence.deleted; task.deleted, task.changed and
+// contractor.changed (documents let go of what is gone, or is elsewhere).
 //
 // The bytes of files are not in the database: package blob keeps them in a directory or in a bucket, under the keys that
 // the rows of uploads name.
 //
-// Calls residence for who sees which residence, where the cache does not know; and task for what was done to equipment.
-// Internal operations: which uploads and equipment somebody may name, and where that equipment is, for task and auth.
+// Calls residence for who sees which residence, where the cache does not know; and task for what was done to equipment
+// and for where the tasks and contractors are that a document is to name.
+// Internal operations: what changed since a cursor for the gateway, documents in numbers for billing; which uploads and equipment somebody may name, and where that equipment is, for task and auth.
 //
 // Equipment stays in its residence: its history is made of what was done there. What task knows of that and what is known
 // here are read at the same time, because both are bounded by the residences that the person sees.

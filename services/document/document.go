@@ -408,6 +408,7 @@ func (s *Service) lookUp(ctx context.Context, actor identity.Actor, p DocumentPa
 var refusals = map[string]string{
 	"upload_id":     "is not a file that you see",
 	"image_ids":     "names something that is not an image that you see",
+	"none":          "must name at least one upload",
 	"images":        "would make it more than 20 images",
 	"contractor_id": "is not a contractor of this residence, nor a personal one of yours",
 	"task_id":       "is not a task of this residence",

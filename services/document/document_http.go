@@ -7,7 +7,6 @@ import (
 
 	"github.com/google/uuid"
 
-	"hearth.internal/pkg/apperr"
 	"hearth.internal/pkg/httpx"
 	"hearth.internal/pkg/identity"
 	"hearth.internal/pkg/page"
@@ -140,9 +139,6 @@ func (s *Service) postImages(ctx context.Context, in *postImagesInput) (*documen
 	images := in.Body.UploadIDs
 	if in.Body.UploadID != nil {
 		images = append(images, *in.Body.UploadID)
-	}
-	if len(images) == 0 {
-		return nil, apperr.InvalidField("body.upload_ids", "must name at least one upload")
 	}
 	document, err := s.AddImages(ctx, identity.From(ctx), in.ID, in.Version(), images)
 	return answerDocument(http.StatusOK, document, err)

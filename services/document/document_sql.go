@@ -155,6 +155,7 @@ w AS (
 	WHERE target.applicable),
 refused AS (
 	SELECT array_agg(v.field) AS fields FROM w CROSS JOIN LATERAL (VALUES` + wrongInDocument + `,
+		('none', @touched::boolean AND @less::uuid IS NULL AND cardinality(@more::uuid[]) = 0),
 		('images', cardinality(w.image_ids) > 20),
 		('image', @less::uuid IS NOT NULL AND @less::uuid <> ALL (w.had_images))`
 
