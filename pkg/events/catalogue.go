@@ -189,6 +189,10 @@ type Completion struct {
 	CompletedAt string    `json:"completed_at"`
 	// UploadIDs are the photos that the completion has now.
 	UploadIDs []uuid.UUID `json:"upload_ids"`
+	Gone      bool        `json:"gone,omitempty"` // it was undone: it has no photos any more
+	// Version is the task's. It grows with every change of the completion, also when it is undone and added again under the
+	// same id.
+	Version int `json:"version"`
 }
 
 func completionKeys(c Completion) []string { return taskKeys(c.Task) }
@@ -219,6 +223,13 @@ type Contractor struct {
 	ResidenceIDs []uuid.UUID `json:"residence_ids"`
 	ActorID      uuid.UUID   `json:"actor_id"`
 	Change       string      `json:"change"` // created, changed, favorite, deleted
+	// ResidenceID is where it is shared now; nil: it is a personal one of CreatedBy's.
+	ResidenceID *uuid.UUID `json:"residence_id"`
+	// UploadIDs are the files that it has now; none when it was deleted.
+	UploadIDs []uuid.UUID `json:"upload_ids"`
+	// Version grows with every change and with the deletion. A favourite changes nothing of the contractor: there it is 0,
+	// and no files are told of.
+	Version int `json:"version"`
 }
 
 func accessKeys(users []uuid.UUID) []string {

@@ -16,8 +16,9 @@ func (c *Caller) Document(base string) Document { return Document{c.to("document
 // AttachQuery asks which uploads and which equipment a person may name in something of a residence.
 type AttachQuery struct {
 	UserID       uuid.UUID   `json:"user_id"`
-	ResidenceID  uuid.UUID   `json:"residence_id,omitzero"` // none: in something personal
+	ResidenceID  uuid.UUID   `json:"residence_id,omitzero"` // none: in something personal, or it is not known yet
 	UploadIDs    []uuid.UUID `json:"upload_ids,omitempty"`
+	ImagesOnly   bool        `json:"images_only,omitempty"` // uploads that are no images may not be named either
 	EquipmentIDs []uuid.UUID `json:"equipment_ids,omitempty"`
 }
 

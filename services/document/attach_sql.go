@@ -19,13 +19,13 @@ type namedRow struct {
 
 const attachableSQL = `
 SELECT 'upload' AS kind, named.id, NULL::uuid AS residence_id FROM unnest(@uploads::uuid[]) AS named(id)
-WHERE NOT EXISTS (SELECT FROM uploads u WHERE u.id = named.id AND ` + seenUpload + `)
+WHERE NOT EXISTS (SELECT FROM uploads u WHERE u.id = named.id AND ` + seenUpload + ` AND (NOT @images::boolean OR u.content_type LIKE 'image/%'))
 UNION ALL
 SELECT 'equipment', named.id, (SELECT e.residence_id FROM equipment e WHERE e.id = named.id AND e.residence_id = ANY(@mine::uuid[]))
 FROM unnest(@equipment::uuid[]) AS named(id)`
 
 func readNamed(ctx context.Context, q pg.Querier, user uuid.UUID, mine []uuid.UUID, query internalapi.AttachQuery) ([]namedRow, error) {
 	return pg.All[namedRow](ctx, q, attachableSQL, pgx.NamedArgs{
-		"actor": user, "mine": mine, "uploads": query.UploadIDs, "equipment": query.EquipmentIDs,
+		"actor": user, "mine": mine, "uploads": query.UploadIDs, "equipment": query.EquipmentIDs, "images": query.ImagesOnly,
 	})
 }

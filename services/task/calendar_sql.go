@@ -39,7 +39,7 @@ func deleteFeed(ctx context.Context, q pg.Querier, user uuid.UUID) (bool, error)
 // calendarSQL is every open task of the residences that has a date, with its log.
 const calendarSQL = `
 SELECT ` + taskColumns + `, ` + ruleColumns + `, ` + logColumns + `,
-	NULL::uuid AS taken_by, NULL::timestamptz AS taken_at, NULL::int AS taken_version, NULL::uuid AS taken_equipment_id, true AS contractor_ok
+	NULL::uuid AS taken_by, NULL::timestamptz AS taken_at, NULL::int AS taken_version, NULL::uuid AS taken_equipment_id, NULL::uuid[] AS taken_uploads, true AS contractor_ok
 FROM tasks` + withAssignee + theRule + theLog + `
 WHERE t.residence_id = ANY(@mine::uuid[]) AND NOT t.is_archived AND NOT t.is_cancelled AND t.next_due_date IS NOT NULL
 	AND (NOT @mine_only::boolean OR t.assigned_to_id IS NULL OR t.assigned_to_id = @user::uuid)

@@ -42,7 +42,7 @@ type CompletionFields struct {
 	ActualCost   *money.Amount `json:"actual_cost" nullable:"true"`
 	Rating       *int          `json:"rating" minimum:"1" maximum:"5"`
 	ContractorID *uuid.UUID    `json:"contractor_id" nullable:"true" format:"uuid"`
-	UploadIDs    []uuid.UUID   `json:"upload_ids" maxItems:"20" nullable:"true" doc:"Photos"`
+	UploadIDs    []uuid.UUID   `json:"upload_ids" maxItems:"20" nullable:"true" doc:"Photos: uploads of yours, or that you see"`
 
 	EquipmentID patch.Nullable[uuid.UUID] `json:"equipment_id,omitzero" format:"uuid" doc:"Equipment of the residence; the task's, or as it was, if left out"`
 }
@@ -53,6 +53,9 @@ var firstInstant = time.Unix(0, 0)
 const clockSkew = 5 * time.Minute
 
 func (f CompletionFields) refuse(now time.Time) error {
+	if err := refuseRepeated(f.UploadIDs); err != nil {
+		return err
+	}
 	switch at := f.CompletedAt; {
 	case at == nil:
 		return nil
@@ -169,7 +172,7 @@ func (s *Service) Complete(ctx context.Context, actor identity.Actor, task uuid.
 	}
 	defer leave()
 	query := seriesQuery{task: task, completion: c.doing.id, contractor: in.ContractorID, actor: actor, homes: homes}
-	var known *knownEquipment
+	var known *knownNames
 	for range tries {
 		row, found, err := s.readSeriesFor(ctx, query, in, &known)
 		if err != nil {
@@ -188,7 +191,10 @@ func (s *Service) Complete(ctx context.Context, actor identity.Actor, task uuid.
 		if !row.ContractorOK {
 			return Completion{}, false, refusedField("body", "contractor_id")
 		}
-		if c.equipment, err = in.equipment(row.Task, row.EquipmentID, *known); err != nil {
+		if c.equipment, err = in.equipment(row.Task, row.EquipmentID, known.equipment); err != nil {
+			return Completion{}, false, err
+		}
+		if err := known.photos.refuse(nil); err != nil {
 			return Completion{}, false, err
 		}
 		log := row.series()
@@ -248,7 +254,7 @@ func (s *Service) rewrite(ctx context.Context, actor identity.Actor, id uuid.UUI
 	if err != nil {
 		return Completion{}, err
 	}
-	c := completing{actor: actor, now: s.Clock.Now()}
+	c := completing{actor: actor, now: s.Clock.Now(), gone: in == nil}
 	query := seriesQuery{completion: id, actor: actor, homes: homes}
 	if in != nil {
 		c.fields, query.contractor = *in, in.ContractorID
@@ -256,7 +262,7 @@ func (s *Service) rewrite(ctx context.Context, actor identity.Actor, id uuid.UUI
 			return Completion{}, err
 		}
 	}
-	var known *knownEquipment
+	var known *knownNames
 	var leave func() // gives the task's turn back; which task it is, only the first look says
 	for range tries {
 		row, found, err := s.readSeriesFor(ctx, query, c.fields, &known)
@@ -281,7 +287,10 @@ func (s *Service) rewrite(ctx context.Context, actor identity.Actor, id uuid.UUI
 		if !row.ContractorOK {
 			return Completion{}, refusedField("body", "contractor_id")
 		}
-		if c.equipment, err = c.fields.equipment(row.Task, row.TakenEquipmentID, *known); err != nil {
+		if c.equipment, err = c.fields.equipment(row.Task, row.TakenEquipmentID, known.equipment); err != nil {
+			return Completion{}, err
+		}
+		if err := known.photos.refuse(row.TakenUploads); err != nil {
 			return Completion{}, err
 		}
 		log := row.series()

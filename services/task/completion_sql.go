@@ -46,6 +46,7 @@ type seriesRow struct {
 	TakenAt          *time.Time
 	TakenVersion     *int
 	TakenEquipmentID *uuid.UUID
+	TakenUploads     []uuid.UUID
 	ContractorOK     bool
 }
 
@@ -62,7 +63,7 @@ const theLog = ` CROSS JOIN LATERAL (
 const seriesSQL = `
 SELECT ` + taskColumns + `, ` + ruleColumns + `,
 	` + logColumns + `,
-	taken.completed_by_id AS taken_by, taken.completed_at AS taken_at, taken.version AS taken_version, taken.equipment_id AS taken_equipment_id,
+	taken.completed_by_id AS taken_by, taken.completed_at AS taken_at, taken.version AS taken_version, taken.equipment_id AS taken_equipment_id, taken.upload_ids AS taken_uploads,
 	@contractor::uuid IS NULL OR (taken.task_id = t.id AND taken.contractor_id = @contractor::uuid) IS TRUE OR EXISTS (
 		SELECT FROM contractors k WHERE k.id = @contractor::uuid AND ` + visibleContractor + `) AS contractor_ok
 FROM tasks` + withAssignee + theRule + theLog + `
@@ -83,6 +84,7 @@ func readSeries(ctx context.Context, q pg.Querier, query seriesQuery) (seriesRow
 type completing struct {
 	doing
 	version   int // of an entry that is there already
+	gone      bool // the entry is to be removed
 	fields    CompletionFields
 	equipment *uuid.UUID // that the entry names
 	actor     identity.Actor
@@ -93,7 +95,8 @@ type completing struct {
 
 func (c completing) event() events.Completion {
 	return events.Completion{
-		ID: c.id, Task: c.task.ref(c.actor), CompletedBy: c.by, CompletedAt: c.at.Format(time.RFC3339Nano), UploadIDs: c.fields.UploadIDs,
+		ID: c.id, Task: c.task.ref(c.actor), CompletedBy: c.by, CompletedAt: c.at.Format(time.RFC3339Nano),
+		UploadIDs: c.fields.UploadIDs, Gone: c.gone, Version: c.task.Version,
 	}
 }
 

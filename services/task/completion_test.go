@@ -210,7 +210,7 @@ func TestCompletionsThatAreRefused(t *testing.T) {
 func TestACompletionIsReplaced(t *testing.T) {
 	h := open(t)
 	mine := h.add(t, h.owner, doc{"frequency_id": weekly, "reschedule_from": "completion", "due_date": "2026-03-01"})
-	photo := newID()
+	photo := h.documents.Upload(h.owner.Actor.UserID)
 	a := h.owner.Want(201, "POST", "/api/task-completions/", doc{
 		"task_id": mine.ID, "completed_at": "2026-03-03T12:00:00.123456789+01:00", "notes": "n", "actual_cost": "5", "rating": 4, "upload_ids": []uuid.UUID{photo},
 	})

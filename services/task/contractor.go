@@ -21,6 +21,7 @@ import (
 	"hearth.internal/pkg/pg"
 	"hearth.internal/pkg/plans"
 	"hearth.internal/pkg/room"
+	"hearth.internal/pkg/roundtrip"
 )
 
 // Contractor is somebody who does work in homes.
@@ -37,6 +38,7 @@ type Contractor struct {
 	Notes        *string     `json:"notes"`
 	Rating       *float64    `json:"rating" minimum:"0" maximum:"5"`
 	SpecialtyIDs []uuid.UUID `json:"specialty_ids" nullable:"false"`
+	UploadIDs    []uuid.UUID `json:"upload_ids" nullable:"false" doc:"Files: a business card, a certificate of insurance, a licence"`
 	IsFavorite   bool        `json:"is_favorite" doc:"Of the person who asks"`
 	TaskCount    int         `json:"task_count" doc:"Tasks that name the contractor, in residences that you see"`
 
@@ -81,6 +83,7 @@ type ContractorFields struct {
 	Notes        *string     `json:"notes" maxLength:"10000"`
 	Rating       *float64    `json:"rating" minimum:"0" maximum:"5"`
 	SpecialtyIDs []uuid.UUID `json:"specialty_ids" maxItems:"30" nullable:"true"`
+	UploadIDs    []uuid.UUID `json:"upload_ids" maxItems:"20" nullable:"true" doc:"Files: uploads of yours, or that you see"`
 }
 
 // NewContractor is a contractor to be added.
@@ -101,6 +104,7 @@ type ContractorPatch struct {
 	Notes        patch.Nullable[string]      `json:"notes,omitzero" maxLength:"10000"`
 	Rating       patch.Nullable[float64]     `json:"rating,omitzero" minimum:"0" maximum:"5"`
 	SpecialtyIDs patch.Nullable[[]uuid.UUID] `json:"specialty_ids,omitzero" maxItems:"30"`
+	UploadIDs    patch.Nullable[[]uuid.UUID] `json:"upload_ids,omitzero" maxItems:"20"`
 }
 
 // whole is the patch that replaces every field.
@@ -108,10 +112,14 @@ func (f ContractorFields) whole() ContractorPatch {
 	if f.SpecialtyIDs == nil {
 		f.SpecialtyIDs = []uuid.UUID{}
 	}
+	if f.UploadIDs == nil {
+		f.UploadIDs = []uuid.UUID{}
+	}
 	return ContractorPatch{
 		ResidenceID: nullable(f.ResidenceID), Name: patch.To(f.Name), Company: nullable(f.Company), Phone: nullable(f.Phone),
 		Email: nullable(f.Email), Website: nullable(f.Website), Address: nullable(f.Address), Notes: nullable(f.Notes),
 		Rating: nullable(f.Rating), SpecialtyIDs: nullable(&f.SpecialtyIDs),
+		UploadIDs: nullable(&f.UploadIDs),
 	}
 }
 
@@ -119,6 +127,9 @@ func (f ContractorFields) whole() ContractorPatch {
 func (p ContractorPatch) row() (map[string]any, error) {
 	if p.SpecialtyIDs.Set && p.SpecialtyIDs.Value == nil {
 		p.SpecialtyIDs = nullable(&[]uuid.UUID{})
+	}
+	if p.UploadIDs.Set && p.UploadIDs.Value == nil {
+		p.UploadIDs = nullable(&[]uuid.UUID{})
 	}
 	if err := p.settle(); err != nil {
 		return nil, err
@@ -165,7 +176,7 @@ func (p *ContractorPatch) settle() error {
 	if len(e.Fields) > 0 {
 		return e
 	}
-	return nil
+	return refuseRepeated(orZero(p.UploadIDs.Value))
 }
 
 // residenceOf is the residence, or none of a personal contractor.
@@ -176,12 +187,28 @@ func residenceOf(id *uuid.UUID) []uuid.UUID {
 	return []uuid.UUID{*id}
 }
 
-// refusedContractor says what is wrong with a contractor that was refused.
-func refusedContractor(r room.Room, out writtenContractor, used []room.Usage) error {
-	if out.Field == room.Limited {
+// refusedContractor says what is wrong with a contractor that was refused. had are the files that it has.
+func refusedContractor(r room.Room, out writtenContractor, used []room.Usage, files *naming, had []uuid.UUID) error {
+	switch out.Field {
+	case room.Limited:
 		return r.Reached(out.ResidenceID, used)
+	case "upload_ids":
+		return files.refuse(had)
 	}
 	return refusedField("body", out.Field)
+}
+
+// homesAndFiles are the residences that the actor sees and, asked for at the same time, which of the files a contractor
+// may be given.
+func (s *Service) homesAndFiles(ctx context.Context, actor identity.Actor, residence *uuid.UUID, ids []uuid.UUID) (homes []access.Home, files *naming, err error) {
+	err = roundtrip.Together(ctx, func(ctx context.Context) (err error) {
+		homes, err = s.Access.Homes(ctx, actor)
+		return err
+	}, func(ctx context.Context) error {
+		files = s.mayName(ctx, actor, orZero(residence), ids)
+		return nil
+	})
+	return homes, files, err
 }
 
 // mayShare refuses a residence that the actor may not write to; a personal contractor needs none.
@@ -194,7 +221,7 @@ func mayShare(homes []access.Home, residence *uuid.UUID) error {
 
 // AddContractor adds a contractor, personal or to a residence, and reports whether it is new.
 func (s *Service) AddContractor(ctx context.Context, actor identity.Actor, in NewContractor) (Contractor, bool, error) {
-	homes, err := s.Access.Homes(ctx, actor)
+	homes, files, err := s.homesAndFiles(ctx, actor, in.ResidenceID, in.UploadIDs)
 	if err != nil {
 		return Contractor{}, false, err
 	}
@@ -215,7 +242,7 @@ func (s *Service) AddContractor(ctx context.Context, actor identity.Actor, in Ne
 		return Contractor{}, false, err
 	}
 	for range tries {
-		out, found, used, err := insertContractor(ctx, s.DB, actor, homes, row, r)
+		out, found, used, err := insertContractor(ctx, s.DB, actor, homes, row, files.denied, r)
 		switch {
 		case err != nil:
 			return Contractor{}, false, err
@@ -226,7 +253,7 @@ func (s *Service) AddContractor(ctx context.Context, actor identity.Actor, in Ne
 		case out.Outcome == "taken":
 			return Contractor{}, false, apperr.IDTaken.New("There is something else with that id.")
 		case out.Outcome == "refused":
-			return Contractor{}, false, refusedContractor(r, out, used)
+			return Contractor{}, false, refusedContractor(r, out, used, files, nil)
 		}
 		s.announceContractor(ctx, actor, out)
 		return out.Contractor, true, nil
@@ -250,7 +277,7 @@ func (s *Service) ContractorOf(ctx context.Context, actor identity.Actor, id uui
 // ChangeContractor applies the patch. A contractor that moves to another residence, or becomes personal, keeps its
 // history; what is still to do elsewhere lets go of it, because who sees that can no longer see the contractor.
 func (s *Service) ChangeContractor(ctx context.Context, actor identity.Actor, id uuid.UUID, version *int, p ContractorPatch) (Contractor, error) {
-	homes, err := s.Access.Homes(ctx, actor)
+	homes, files, err := s.homesAndFiles(ctx, actor, p.ResidenceID.Value, orZero(p.UploadIDs.Value))
 	if err != nil {
 		return Contractor{}, err
 	}
@@ -268,10 +295,10 @@ func (s *Service) ChangeContractor(ctx context.Context, actor identity.Actor, id
 		}
 	}
 	return s.writeContractor(ctx, actor, homes, version, func() (writtenContractor, bool, error) {
-		out, found, used, err := changeContractor(ctx, s.DB, actor, id, version, homes, row, r, s.Clock.Now())
+		out, found, used, err := changeContractor(ctx, s.DB, actor, id, version, homes, row, files.denied, r, s.Clock.Now())
 		if out.Outcome == "refused" {
 			out.ResidenceID = p.ResidenceID.Value
-			err = refusedContractor(r, out, used)
+			err = refusedContractor(r, out, used, files, out.UploadIDs)
 		}
 		return out, found, err
 	})
@@ -333,7 +360,7 @@ func (s *Service) ToggleFavorite(ctx context.Context, actor identity.Actor, id u
 // announceContractor drops what is stale once the write is committed.
 func (s *Service) announceContractor(ctx context.Context, actor identity.Actor, out writtenContractor) {
 	events.ContractorChanged.Committed(ctx, s.Relay, events.Contractor{
-		ID: out.ID, CreatedBy: out.CreatedByID, ActorID: actor.UserID, ResidenceIDs: out.Affected,
+		ID: out.ID, CreatedBy: out.CreatedByID, ActorID: actor.UserID, ResidenceIDs: out.Affected, // as much as its keys want
 	})
 }
 

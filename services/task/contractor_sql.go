@@ -19,7 +19,7 @@ import (
 
 const (
 	plainContractorColumns = `c.id, c.residence_id, c.created_by_id, c.name, c.company, c.phone, c.email, c.website, c.address, c.notes,
-	c.rating, c.specialty_ids, c.version, c.created_at, c.updated_at`
+	c.rating, c.specialty_ids, c.upload_ids, c.version, c.created_at, c.updated_at`
 	favorite  = `EXISTS (SELECT FROM contractor_favorites v WHERE v.user_id = @actor::uuid AND v.contractor_id = c.id)`
 	taskCount = `(SELECT count(*) FROM tasks t WHERE t.contractor_id = c.id AND t.residence_id = ANY(@mine::uuid[]))`
 
@@ -44,7 +44,11 @@ const (
 	// seen is true of a contractor c that the actor sees.
 	seen = `(c.residence_id = ANY(@mine::uuid[]) OR (c.residence_id IS NULL AND c.created_by_id = @actor::uuid))`
 
-	contractorRef = `jsonb_build_object('id', c.id, 'created_by_id', c.created_by_id, 'residence_ids', to_jsonb(c.affected))`
+	// contractorRef is a contractor c as events tell of it: a favourite in plainContractorRef, and one that is deleted with
+	// the version that it would have had.
+	contractorRef      = plainContractorRef + ` || jsonb_build_object('upload_ids', to_jsonb(c.upload_ids), 'version', c.version)`
+	goneContractorRef  = plainContractorRef + ` || jsonb_build_object('version', c.version + 1)`
+	plainContractorRef = `jsonb_build_object('id', c.id, 'created_by_id', c.created_by_id, 'residence_id', c.residence_id, 'residence_ids', to_jsonb(c.affected))`
 )
 
 // writtenContractor is the contractor after a write, or as it stands when the write did not apply.
@@ -56,13 +60,17 @@ type writtenContractor struct {
 	Contractor
 }
 
-const specialtiesWrong = `NOT w.specialty_ids <@ ARRAY(SELECT l.id FROM contractor_specialties l)`
+// What is wrong with the lists of a row w. What it names already it may go on naming.
+const (
+	specialtiesWrong = `NOT w.specialty_ids <@ ARRAY(SELECT l.id FROM contractor_specialties l)`
+	uploadsWrong     = `EXISTS (SELECT FROM unnest(w.upload_ids) AS u(id) WHERE u.id = ANY(@denied::uuid[]) AND u.id <> ALL(w.had_uploads))`
+)
 
 const insertContractorStart = `
-WITH w AS (SELECT * FROM jsonb_populate_record(NULL::contractors, @row::jsonb)),
+WITH w AS (SELECT n.*, '{}'::uuid[] AS had_uploads FROM jsonb_populate_record(NULL::contractors, @row::jsonb) n),
 there AS (SELECT c.*, c.created_by_id = @actor::uuid AND ` + seen + ` AS ours FROM contractors c JOIN w ON w.id = c.id),
 refused AS (
-	SELECT v.field FROM w CROSS JOIN LATERAL (VALUES ('specialty_ids', ` + specialtiesWrong + `)`
+	SELECT v.field FROM w CROSS JOIN LATERAL (VALUES ('specialty_ids', ` + specialtiesWrong + `), ('upload_ids', ` + uploadsWrong + `)`
 
 var (
 	insertContractorSQL        = insertContractorStart + insertContractorEnd
@@ -71,8 +79,8 @@ var (
 	insertContractorEnd = `) AS v(field, wrong)
 	WHERE v.wrong LIMIT 1),
 added AS (
-	INSERT INTO contractors (id, residence_id, created_by_id, name, company, phone, email, website, address, notes, rating, specialty_ids, created_at, updated_at)
-	SELECT id, residence_id, created_by_id, name, company, phone, email, website, address, notes, rating, specialty_ids, created_at, updated_at
+	INSERT INTO contractors (id, residence_id, created_by_id, name, company, phone, email, website, address, notes, rating, specialty_ids, upload_ids, created_at, updated_at)
+	SELECT id, residence_id, created_by_id, name, company, phone, email, website, address, notes, rating, specialty_ids, upload_ids, created_at, updated_at
 	FROM w WHERE NOT EXISTS (SELECT FROM refused)
 	ON CONFLICT (id) DO NOTHING RETURNING *, array_remove(ARRAY[residence_id], NULL) AS affected),
 event AS (` + events.ColumnsWith(contractorRef) + ` FROM added c)
@@ -84,12 +92,12 @@ SELECT 'refused', r.field, '{}', ` + contractorColumns + ` FROM w` + withWork + 
 WHERE NOT EXISTS (SELECT FROM there)`
 )
 
-func insertContractor(ctx context.Context, q pg.Querier, actor identity.Actor, homes []access.Home, row map[string]any, r room.Room) (writtenContractor, bool, []room.Usage, error) {
+func insertContractor(ctx context.Context, q pg.Querier, actor identity.Actor, homes []access.Home, row map[string]any, denied []uuid.UUID, r room.Room) (writtenContractor, bool, []room.Usage, error) {
 	raw, err := json.Marshal(row)
 	if err != nil {
 		return writtenContractor{}, false, nil, fmt.Errorf("contractor: %w", err)
 	}
-	args := contractorArgs(ctx, actor, homes, "created", pgx.NamedArgs{"row": string(raw)})
+	args := contractorArgs(ctx, actor, homes, "created", pgx.NamedArgs{"row": string(raw), "denied": denied})
 	if !r.Unlimited() {
 		return room.One[writtenContractor](ctx, q, r, limitedInsertContractorSQL, usedContractorsSQL, args)
 	}
@@ -158,10 +166,10 @@ const letGo = `
 // by a new one too.
 var changeContractorStart = contractorTarget + `
 w AS (
-	SELECT p.*, t.version AS read_version, t.residence_id AS was_in, p.residence_id IS DISTINCT FROM t.residence_id AS moved, p.name <> t.name AS renamed
+	SELECT p.*, t.upload_ids AS had_uploads, t.version AS read_version, t.residence_id AS was_in, p.residence_id IS DISTINCT FROM t.residence_id AS moved, p.name <> t.name AS renamed
 	FROM contractors t CROSS JOIN LATERAL jsonb_populate_record(t, @row::jsonb) p JOIN target ON target.id = t.id WHERE target.applicable),
 refused AS (
-	SELECT v.field FROM w CROSS JOIN LATERAL (VALUES ('specialty_ids', ` + specialtiesWrong + `),
+	SELECT v.field FROM w CROSS JOIN LATERAL (VALUES ('specialty_ids', ` + specialtiesWrong + `), ('upload_ids', ` + uploadsWrong + `),
 		('residence_id', w.moved AND w.residence_id IS NULL AND w.created_by_id <> @actor::uuid)`
 
 var (
@@ -172,7 +180,7 @@ var (
 written AS (
 	UPDATE contractors c SET residence_id = w.residence_id, name = w.name, company = w.company, phone = w.phone, email = w.email,
 		website = w.website, address = w.address, notes = w.notes, rating = w.rating, specialty_ids = w.specialty_ids,
-		version = c.version + 1, updated_at = @now::timestamptz
+		upload_ids = w.upload_ids, version = c.version + 1, updated_at = @now::timestamptz
 	FROM w WHERE c.id = w.id AND c.version = w.read_version AND NOT EXISTS (SELECT FROM refused)
 	RETURNING c.*, w.was_in, w.moved, w.renamed),
 let_go AS (
@@ -196,14 +204,14 @@ FROM target` + withWork + `LEFT JOIN refused r ON true WHERE NOT EXISTS (SELECT 
 )
 
 func changeContractor(
-	ctx context.Context, q pg.Querier, actor identity.Actor, id uuid.UUID, version *int, homes []access.Home, row map[string]any, r room.Room, now time.Time,
+	ctx context.Context, q pg.Querier, actor identity.Actor, id uuid.UUID, version *int, homes []access.Home, row map[string]any, denied []uuid.UUID, r room.Room, now time.Time,
 ) (writtenContractor, bool, []room.Usage, error) {
 	raw, err := json.Marshal(row)
 	if err != nil {
 		return writtenContractor{}, false, nil, fmt.Errorf("contractor: %w", err)
 	}
 	args := writeArgs(id, version, homes)
-	args["row"], args["now"] = string(raw), now
+	args["row"], args["denied"], args["now"] = string(raw), denied, now
 	args = events.TaskChanged.ArgsAs(ctx, "task", events.TaskRef{ActorID: actor.UserID}, args)
 	args = contractorArgs(ctx, actor, homes, "changed", args)
 	if !r.Unlimited() {
@@ -229,7 +237,7 @@ changed AS (
 		SELECT removed.residence_id WHERE removed.residence_id IS NOT NULL
 		UNION SELECT residence_id FROM let_go UNION SELECT residence_id FROM completions_left) AS affected
 	FROM removed),
-event AS (` + events.ColumnsWith(contractorRef) + ` FROM changed c)
+event AS (` + events.ColumnsWith(goneContractorRef) + ` FROM changed c)
 SELECT 'done' AS outcome, '' AS field, c.affected, ` + contractorColumns + ` FROM changed` + withWork + `
 UNION ALL
 SELECT 'kept', '', '{}', ` + contractorColumns + ` FROM target` + withWork + `WHERE NOT EXISTS (SELECT FROM changed)`
@@ -253,7 +261,7 @@ removed AS (DELETE FROM contractor_favorites v USING target WHERE v.user_id = @a
 added AS (
 	INSERT INTO contractor_favorites (user_id, contractor_id)
 	SELECT @actor::uuid, target.id FROM target WHERE NOT EXISTS (SELECT FROM removed) ON CONFLICT DO NOTHING RETURNING contractor_id),
-event AS (` + events.ColumnsWith(contractorRef) + ` FROM target c)
+event AS (` + events.ColumnsWith(plainContractorRef) + ` FROM target c)
 SELECT ` + plainContractorColumns + workColumns + `, EXISTS (SELECT FROM added) AS is_favorite, ` + taskCount + ` AS task_count FROM target` + withWork
 
 func toggleFavorite(ctx context.Context, q pg.Querier, actor identity.Actor, id uuid.UUID, homes []access.Home) (out Contractor, found bool, err error) {

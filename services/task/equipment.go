@@ -29,6 +29,10 @@ func (s *Service) equipmentOf(ctx context.Context, actor identity.Actor, ids ...
 		return knownEquipment{}
 	}
 	answer, err := s.documents.Attachable(ctx, internalapi.AttachQuery{UserID: actor.UserID, EquipmentIDs: ids})
+	return knowing(answer, err)
+}
+
+func knowing(answer internalapi.AttachAnswer, err error) knownEquipment {
 	known := knownEquipment{err: err}
 	for id, home := range answer.EquipmentHomes {
 		known.ids, known.homes = append(known.ids, id), append(known.homes, home)
@@ -83,11 +87,19 @@ func (f CompletionFields) equipment(t Task, before *uuid.UUID, known knownEquipm
 	return named, nil
 }
 
-// readSeriesFor reads a task's series and, at the first look, where the equipment is that its completion is to name.
-func (s *Service) readSeriesFor(ctx context.Context, query seriesQuery, in CompletionFields, known **knownEquipment) (row seriesRow, found bool, err error) {
-	if *known != nil || in.EquipmentID.Value == nil {
+// knownNames is what document says of all that a completion is to name of its things.
+type knownNames struct {
+	equipment knownEquipment
+	photos    *naming
+}
+
+// readSeriesFor reads a task's series and, at the first look, asks about the equipment and the photos that its completion
+// is to name.
+func (s *Service) readSeriesFor(ctx context.Context, query seriesQuery, in CompletionFields, known **knownNames) (row seriesRow, found bool, err error) {
+	equipment := sent(in.EquipmentID)
+	if *known != nil || len(equipment)+len(in.UploadIDs) == 0 {
 		if *known == nil {
-			*known = &knownEquipment{}
+			*known = &knownNames{photos: &naming{}}
 		}
 		return readSeries(ctx, s.DB, query)
 	}
@@ -95,7 +107,8 @@ func (s *Service) readSeriesFor(ctx context.Context, query seriesQuery, in Compl
 		row, found, err = readSeries(ctx, s.DB, query)
 		return err
 	}, func(ctx context.Context) error {
-		*known = new(s.equipmentOf(ctx, query.actor, *in.EquipmentID.Value))
+		answer, err := s.documents.Attachable(ctx, internalapi.AttachQuery{UserID: query.actor.UserID, UploadIDs: in.UploadIDs, EquipmentIDs: equipment})
+		*known = &knownNames{knowing(answer, err), saying(in.UploadIDs, answer, err)}
 		return nil
 	})
 	return row, found, err

@@ -67,7 +67,7 @@ func TestHotStatementsScanNoTable(t *testing.T) {
 		"event_id": uuid.New(), "event_name": "x", "event_payload": "{}", "event_trace": "", "patch": `{"title":"x"}`, "seen": nil, "next": nil,
 		"need_cancelled": false, "need_archived": nil, "need_done": nil, "set_in_progress": nil, "set_cancelled": true, "set_archived": nil,
 		"last_at": nil, "count": 1, "recent_ids": []uuid.UUID{}, "recent_at": []string{}, "at": "2026-03-10T12:00:00Z", "by": person, "notes": nil,
-		"cost": nil, "rating": nil, "uploads": []uuid.UUID{}, "row": `{"name":"x"}`, "residence": nil, "specialty": nil, "favorites": false, "after_name": nil, "after_id": nil,
+		"cost": nil, "rating": nil, "uploads": []uuid.UUID{}, "denied": []uuid.UUID{}, "row": `{"name":"x"}`, "residence": nil, "specialty": nil, "favorites": false, "after_name": nil, "after_id": nil,
 		"user": person, "over": false, "anchor": nil, "rotation_homes": homes, "assignee": nil, "skip": uuid.New(), "occurrence": "2026-03-10",
 		"reason": nil, "item": uuid.NewString(), "done": true, "ids": []uuid.UUID{task}, "paused_from": []*string{nil}, "paused_until": []*string{nil},
 		"seens": []int{1}, "nexts": []*string{nil}, "overs": []bool{false},

@@ -16,7 +16,7 @@ import (
 // seriesInSQL is every task of a residence with its log, those that are put away only if asked for.
 const seriesInSQL = `
 SELECT ` + taskColumns + `, ` + ruleColumns + `, ` + logColumns + `,
-	NULL::uuid AS taken_by, NULL::timestamptz AS taken_at, NULL::int AS taken_version, NULL::uuid AS taken_equipment_id, true AS contractor_ok
+	NULL::uuid AS taken_by, NULL::timestamptz AS taken_at, NULL::int AS taken_version, NULL::uuid AS taken_equipment_id, NULL::uuid[] AS taken_uploads, true AS contractor_ok
 FROM tasks` + withAssignee + theRule + theLog + `
 WHERE t.residence_id = @residence::uuid AND (@archived::boolean OR NOT t.is_archived)`
 

@@ -41,6 +41,7 @@ type doc = map[string]any
 type house struct {
 	*testkit.Service
 	homes                           *testkit.Homes
+	documents                       *testkit.Documents
 	owner, member, viewer, stranger *testkit.Client
 	home, elsewhere                 uuid.UUID
 }
@@ -54,10 +55,11 @@ func openWith(t *testing.T, change func(*config.Service)) house {
 	t.Helper()
 	homes := testkit.NewHomes(t)
 	cfg := testkit.Config(t, "task")
-	cfg.ResidenceURL = homes.URL
+	documents := testkit.NewDocuments(t)
+	cfg.ResidenceURL, cfg.DocumentURL = homes.URL, documents.URL
 	change(&cfg)
 	s := testkit.Run(t, cfg, task.New(task.Config{Service: cfg}))
-	h := house{Service: s, homes: homes, home: newID(), elsewhere: newID()}
+	h := house{Service: s, homes: homes, documents: documents, home: newID(), elsewhere: newID()}
 	h.owner, h.member, h.viewer, h.stranger = s.As(t, newID()), s.As(t, newID()), s.As(t, newID()), s.As(t, newID())
 	for role, c := range map[string]*testkit.Client{"owner": h.owner, "member": h.member, "viewer": h.viewer} {
 		homes.Give(c.Actor.UserID, internalapi.Home{ID: h.home, OwnerID: h.owner.Actor.UserID, Role: role, Timezone: "Europe/Berlin", Currency: "EUR"})

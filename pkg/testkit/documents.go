@@ -1,0 +1,145 @@
+package testkit
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"hearth.internal/pkg/internalapi"
+)
+
+// Documents stands in for the document service where only its answers to other services matter.
+type Documents struct {
+	URL     string
+	mu      sync.Mutex
+	may     map[uuid.UUID][]uuid.UUID // by person
+	noImage []uuid.UUID
+	files   map[uuid.UUID][]byte
+	papers  map[uuid.UUID]internalapi.Papers // by residence
+	asked   int
+	broken  bool
+}
+
+// NewDocuments starts it; nobody may name anything yet.
+func NewDocuments(t testing.TB) *Documents {
+	t.Helper()
+	d := &Documents{may: map[uuid.UUID][]uuid.UUID{}, files: map[uuid.UUID][]byte{}, papers: map[uuid.UUID]internalapi.Papers{}}
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /internal/attachable", func(w http.ResponseWriter, r *http.Request) {
+		answerTo(t, w, r, d.attachable)
+	})
+	mux.HandleFunc("POST /internal/residence-papers", func(w http.ResponseWriter, r *http.Request) {
+		answerTo(t, w, r, func(q internalapi.PapersQuery) internalapi.Papers {
+			d.mu.Lock()
+			defer d.mu.Unlock()
+			return d.papers[q.ResidenceID]
+		})
+	})
+	mux.HandleFunc("GET /internal/media/{id}", func(w http.ResponseWriter, r *http.Request) {
+		d.mu.Lock()
+		file := d.files[uuid.MustParse(r.PathValue("id"))]
+		d.mu.Unlock()
+		if file == nil || r.URL.Query().Get("size") != "preview" {
+			http.NotFound(w, r)
+			return
+		}
+		w.Header().Set("Content-Type", "image/jpeg")
+		_, _ = w.Write(file) // whoever has seen enough goes away
+	})
+	server := httptest.NewServer(d.unlessBroken(mux))
+	t.Cleanup(server.Close)
+	d.URL = server.URL
+	return d
+}
+
+func (d *Documents) unlessBroken(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		d.mu.Lock()
+		d.asked++
+		broken := d.broken
+		d.mu.Unlock()
+		if broken {
+			w.WriteHeader(http.StatusBadGateway)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// answerTo answers one internal operation that costs one round trip.
+func answerTo[Q, A any](t testing.TB, w http.ResponseWriter, r *http.Request, answer func(Q) A) {
+	var q Q
+	if err := json.NewDecoder(r.Body).Decode(&q); err != nil {
+		t.Error(err)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Server-Timing", `db;desc="1", redis;desc="0", total;dur=1`)
+	if err := json.NewEncoder(w).Encode(answer(q)); err != nil {
+		t.Error(err)
+	}
+}
+
+func (d *Documents) attachable(q internalapi.AttachQuery) internalapi.AttachAnswer {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	denied := []uuid.UUID{}
+	for _, id := range q.UploadIDs {
+		if !slices.Contains(d.may[q.UserID], id) || q.ImagesOnly && slices.Contains(d.noImage, id) {
+			denied = append(denied, id)
+		}
+	}
+	return internalapi.AttachAnswer{UploadIDs: denied, EquipmentIDs: []uuid.UUID{}}
+}
+
+// Upload is a new image that the people may name.
+func (d *Documents) Upload(by ...uuid.UUID) uuid.UUID {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	id := uuid.Must(uuid.NewV7())
+	for _, person := range by {
+		d.may[person] = append(d.may[person], id)
+	}
+	return id
+}
+
+// UploadPaper is a new file that is no image, which the people may name.
+func (d *Documents) UploadPaper(by ...uuid.UUID) uuid.UUID {
+	id := d.Upload(by...)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.noImage = append(d.noImage, id)
+	return id
+}
+
+// Hold gives an upload its preview.
+func (d *Documents) Hold(upload uuid.UUID, preview []byte) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.files[upload] = preview
+}
+
+// Keep gives a residence its papers.
+func (d *Documents) Keep(residence uuid.UUID, p internalapi.Papers) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.papers[residence] = p
+}
+
+// Break makes it answer nothing, or again.
+func (d *Documents) Break(broken bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.broken = broken
+}
+
+// Asked is how often it was asked anything.
+func (d *Documents) Asked() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.asked
+}
