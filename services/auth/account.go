@@ -16,6 +16,7 @@ import (
 	"hearth.internal/pkg/events"
 	"hearth.internal/pkg/httpx"
 	"hearth.internal/pkg/identity"
+	"hearth.internal/pkg/internalapi"
 	"hearth.internal/pkg/patch"
 	"hearth.internal/pkg/pg"
 )
@@ -68,7 +69,7 @@ type Profile struct {
 	LastName       string                 `json:"last_name" maxLength:"100" example:"Lindqvist"`
 	Phone          *string                `json:"phone" maxLength:"32" example:"+1 503 555 0142"`
 	Bio            *string                `json:"bio" maxLength:"1000"`
-	AvatarUploadID *uuid.UUID             `json:"avatar_upload_id" nullable:"true" doc:"An upload that is an image"`
+	AvatarUploadID *uuid.UUID             `json:"avatar_upload_id" nullable:"true" doc:"An upload of yours, or that you see, that is an image"`
 	Timezone       patch.Optional[string] `json:"timezone,omitzero" maxLength:"64" doc:"IANA. Everybody has one: left out, it stays" example:"Europe/Berlin"`
 	Locale         patch.Optional[string] `json:"locale,omitzero" maxLength:"35" doc:"BCP 47. Everybody has one: left out, it stays" example:"en-US"`
 }
@@ -79,7 +80,7 @@ type ProfilePatch struct {
 	LastName       patch.Optional[string]    `json:"last_name,omitzero" maxLength:"100" example:"Lindqvist"`
 	Phone          patch.Nullable[string]    `json:"phone,omitzero" maxLength:"32" example:"+1 503 555 0142"`
 	Bio            patch.Nullable[string]    `json:"bio,omitzero" maxLength:"1000"`
-	AvatarUploadID patch.Nullable[uuid.UUID] `json:"avatar_upload_id,omitzero" doc:"An upload that is an image"`
+	AvatarUploadID patch.Nullable[uuid.UUID] `json:"avatar_upload_id,omitzero" doc:"An upload of yours, or that you see, that is an image"`
 	Timezone       patch.Optional[string]    `json:"timezone,omitzero" maxLength:"64" doc:"IANA" example:"Europe/Berlin"`
 	Locale         patch.Optional[string]    `json:"locale,omitzero" maxLength:"35" doc:"BCP 47" example:"en-US"`
 }
@@ -152,7 +153,7 @@ func (s *Service) ReplaceProfile(ctx context.Context, actor identity.Actor, p Pr
 	if err := refusePlace(p.Timezone, p.Locale); err != nil {
 		return User{}, err
 	}
-	return s.changeProfile(ctx, actor, p, version)
+	return s.changeProfile(ctx, actor, p, p.AvatarUploadID, version)
 }
 
 // PatchProfile changes parts of the actor's profile.
@@ -160,25 +161,41 @@ func (s *Service) PatchProfile(ctx context.Context, actor identity.Actor, p Prof
 	if err := refusePlace(p.Timezone, p.Locale); err != nil {
 		return User{}, err
 	}
-	return s.changeProfile(ctx, actor, p, version)
+	return s.changeProfile(ctx, actor, p, p.AvatarUploadID.Value, version)
 }
 
-func (s *Service) changeProfile(ctx context.Context, actor identity.Actor, members any, version *int) (User, error) {
+func (s *Service) changeProfile(ctx context.Context, actor identity.Actor, members any, avatar *uuid.UUID, version *int) (User, error) {
 	raw, err := json.Marshal(members)
 	if err != nil {
 		return User{}, fmt.Errorf("profile: %w", err)
 	}
-	changed, found, err := updateProfile(ctx, s.DB, actor.UserID, string(raw), version, s.Clock.Now())
+	denied := s.refuseAvatar(ctx, actor, avatar)
+	changed, found, err := updateProfile(ctx, s.DB, actor.UserID, string(raw), version, denied != nil, s.Clock.Now())
 	switch {
 	case err != nil:
 		return User{}, err
 	case !found:
 		return User{}, invalidToken()
+	case changed.Denied:
+		return User{}, denied
 	case changed.Stale:
 		return User{}, apperr.VersionConflict.New("Your profile was changed elsewhere; read it again.").With("etag", httpx.ETag(changed.Version))
 	}
 	s.changed(ctx, changed.User, changed.TokenHashes)
 	return changed.User, nil
+}
+
+// refuseAvatar says why the actor may not take this picture, nil when they may. It is asked before it is known whether they
+// have it already: then they may keep it, whatever is said here.
+func (s *Service) refuseAvatar(ctx context.Context, actor identity.Actor, avatar *uuid.UUID) error {
+	if avatar == nil {
+		return nil
+	}
+	answer, err := s.documents.Attachable(ctx, internalapi.AttachQuery{UserID: actor.UserID, UploadIDs: []uuid.UUID{*avatar}, ImagesOnly: true})
+	if err == nil && len(answer.UploadIDs) > 0 {
+		err = apperr.InvalidField("body.avatar_upload_id", "is not an image that you uploaded or see")
+	}
+	return err
 }
 
 // changed lets everybody know, and the gateways read the sessions anew.

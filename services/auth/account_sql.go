@@ -57,6 +57,7 @@ type changedUser struct {
 	User
 	TokenHashes []string
 	Stale       bool // it was not changed: it has another version than the one that was asked for
+	Denied      bool // nor was it, for the avatar
 }
 
 // reportChanged follows a CTE changed with the row of users: it writes their event.
@@ -67,20 +68,25 @@ var reportChanged = `
 		'locale', u.locale, 'avatar_upload_id', u.avatar_upload_id, 'version', u.version, 'token_hashes', to_jsonb(t.token_hashes))`) + `
 		FROM changed u, tokens t)`
 
-// updateProfile applies the members of patch (JSON). found is false when there is no such person.
-func updateProfile(ctx context.Context, db *pg.DB, user uuid.UUID, patch string, version *int, now time.Time) (changedUser, bool, error) {
-	args := events.UserChanged.Args(ctx, events.UserChange{}, pgx.NamedArgs{"user": user, "patch": patch, "version": version, "now": now})
+// updateProfile applies the members of patch (JSON), unless the avatar in it is denied and another than the person has.
+// found is false when there is no such person.
+func updateProfile(ctx context.Context, db *pg.DB, user uuid.UUID, patch string, version *int, denied bool, now time.Time) (changedUser, bool, error) {
+	args := events.UserChanged.Args(ctx, events.UserChange{}, pgx.NamedArgs{"user": user, "patch": patch, "version": version, "denied": denied, "now": now})
 	changed, found, err := pg.One[changedUser](ctx, db, `
-		WITH changed AS (
+		WITH person AS (
+			SELECT @denied::boolean AND p.avatar_upload_id IS DISTINCT FROM u.avatar_upload_id AS denied
+			FROM users u, jsonb_populate_record(u, @patch::jsonb) p WHERE u.id = @user AND u.is_active
+				AND (@version::int IS NULL OR u.version = @version::int)),
+		changed AS (
 			UPDATE users u SET (first_name, last_name, phone, bio, avatar_upload_id, timezone, locale) = (
 				SELECT p.first_name, p.last_name, p.phone, p.bio, p.avatar_upload_id, p.timezone, p.locale
 				FROM jsonb_populate_record(u, @patch::jsonb) p),
 				version = version + 1, updated_at = @now::timestamptz
-			WHERE id = @user AND is_active AND (@version::int IS NULL OR version = @version::int)
+			WHERE id = @user AND is_active AND (@version::int IS NULL OR version = @version::int) AND NOT EXISTS (SELECT FROM person WHERE denied)
 			RETURNING `+userColumns+`),`+reportChanged+`
-		SELECT `+userColumns+`, token_hashes, false AS stale FROM changed, tokens
+		SELECT `+userColumns+`, token_hashes, false AS stale, false AS denied FROM changed, tokens
 		UNION ALL
-		SELECT `+userColumns+`, '{}', true FROM users WHERE id = @user AND is_active AND NOT EXISTS (SELECT FROM changed)`, args)
+		SELECT `+userColumns+`, '{}', true, EXISTS (SELECT FROM person WHERE denied) FROM users WHERE id = @user AND is_active AND NOT EXISTS (SELECT FROM changed)`, args)
 	if err != nil {
 		return changed, false, fmt.Errorf("update profile: %w", err)
 	}
@@ -94,7 +100,7 @@ func updateTimezone(ctx context.Context, db *pg.DB, user uuid.UUID, zone string,
 		WITH changed AS (
 			UPDATE users SET timezone = @zone, version = version + 1, updated_at = @now::timestamptz
 			WHERE id = @user AND is_active AND timezone <> @zone RETURNING `+userColumns+`),`+reportChanged+`
-		SELECT `+userColumns+`, token_hashes, false AS stale FROM changed, tokens`, args)
+		SELECT `+userColumns+`, token_hashes, false AS stale, false AS denied FROM changed, tokens`, args)
 	if err != nil {
 		return changed, false, fmt.Errorf("update time zone: %w", err)
 	}

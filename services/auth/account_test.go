@@ -148,10 +148,13 @@ func TestRegistrationsOfOneAddressMakeOneAccount(t *testing.T) {
 }
 
 func TestProfile(t *testing.T) {
-	s := run(t)
+	documents := testkit.NewDocuments(t)
+	cfg := testkit.Config(t, "auth")
+	cfg.DocumentURL = documents.URL
+	s := runWith(t, cfg)
 	ada := s.register(t, "ada")
 	second := s.login(t, ada)
-	avatar := uuid.Must(uuid.NewV7())
+	avatar := documents.Upload(ada.id)
 	a := ada.Want(200, "PUT", "/api/auth/profile/", map[string]any{
 		"first_name": "Ada", "last_name": "L", "phone": "+1 503", "bio": "Hi", "avatar_upload_id": avatar, "timezone": "Asia/Tokyo", "locale": "de",
 	})
@@ -159,7 +162,7 @@ func TestProfile(t *testing.T) {
 	if u.FirstName != "Ada" || *u.Phone != "+1 503" || *u.AvatarUploadID != avatar || u.Timezone != "Asia/Tokyo" || u.Version != 2 || a.Header.Get("ETag") != `"2"` {
 		t.Errorf("replaced %+v", u)
 	}
-	wantTrips(t, a, 1)
+	wantTrips(t, a, 2) // one of them document's
 	events := s.changes(t)
 	if e := events[0]; e.Version != 2 || e.AvatarID != avatar || e.Timezone != "Asia/Tokyo" || e.Email != ada.email ||
 		!sameHashes(e.TokenHashes, ada.token, second.token) {
@@ -193,6 +196,50 @@ func TestProfile(t *testing.T) {
 	s.As(t, uuid.New()).Refused(401, "invalid_token", "GET", "/api/auth/me/", nil)
 	s.As(t, uuid.New()).Refused(401, "invalid_token", "PATCH", "/api/auth/profile/", `{}`)
 	s.AsNobody(t).Refused(401, "authentication_required", "GET", "/api/auth/me/", nil)
+}
+
+func TestAnAvatarIsAPictureThatThePersonMayName(t *testing.T) {
+	documents := testkit.NewDocuments(t)
+	cfg := testkit.Config(t, "auth")
+	cfg.DocumentURL = documents.URL
+	s := runWith(t, cfg)
+	ada, sam := s.register(t, "ada"), s.register(t, "sam")
+	picture, other, paper := documents.Upload(ada.id), documents.Upload(ada.id), documents.UploadPaper(ada.id)
+	profile := "/api/auth/profile/"
+	named := func(id any) map[string]any {
+		return map[string]any{"first_name": "A", "last_name": "B", "avatar_upload_id": id}
+	}
+	refused := func(who person, method string, id any) {
+		t.Helper()
+		a := who.Refused(422, "validation_failed", method, profile, named(id))
+		if !strings.Contains(string(a.Body), `"location":"body.avatar_upload_id"`) {
+			t.Errorf("refused is %s", a.Body)
+		}
+	}
+	for _, method := range []string{"PUT", "PATCH"} {
+		refused(ada, method, paper)
+		refused(ada, method, uuid.Must(uuid.NewV7()))
+		refused(ada, method, uuid.Nil)
+		refused(sam, method, picture)
+	}
+	if n := len(s.changes(t)); n != 0 {
+		t.Fatalf("refused, and yet %d events", n)
+	}
+	wantTrips(t, ada.Want(200, "PATCH", profile, named(picture)), 2)
+	documents.Break(true)
+	wantTrips(t, ada.Want(200, "PATCH", profile, map[string]any{"bio": "x"}), 1)
+	ada.Want(200, "PUT", profile, named(picture)) // it is theirs already
+	ada.Refused(503, "service_unavailable", "PATCH", profile, named(other))
+	ada.Refused(412, "version_conflict", "PATCH", profile, named(other), "If-Match", `"1"`)
+	u := testkit.JSON[auth.User](t, ada.Want(200, "PATCH", profile, named(nil)))
+	if u.AvatarUploadID != nil || u.Version != 5 {
+		t.Errorf("person %+v", u)
+	}
+	all := s.changes(t)
+	if len(all) != 4 || all[0].AvatarID != picture || all[2].AvatarID != picture || all[3].AvatarID != uuid.Nil {
+		t.Errorf("events %+v", all)
+	}
+	s.As(t, uuid.New()).Refused(401, "invalid_token", "PATCH", profile, named(picture))
 }
 
 func (s service) changes(t *testing.T) []events.UserChange {

@@ -4,8 +4,8 @@
 //
 // Events out: user.registered, user.changed, auth.code_issued, auth.sessions_ended. Events in: none.
 //
-// Services called: none. The gateway asks it for the session of a token and tells it of a new time zone; notification
-// sends the codes, which leave here sealed for it alone.
+// Services called: document, for whether a picture may be somebody's avatar. The gateway asks auth for the session of a
+// token and tells it of a new time zone; notification sends the codes, which leave here sealed for it alone.
 //
 // Secrets: a password is kept as Argon2id, a token as SHA-256 (256 random bits need no more), a code as an HMAC whose
 // key is not in the database (six digits would be found in no time by whoever holds the table).

@@ -8,6 +8,7 @@ import (
 
 	"hearth.internal/pkg/boot"
 	"hearth.internal/pkg/config"
+	"hearth.internal/pkg/internalapi"
 	"hearth.internal/pkg/seal"
 )
 
@@ -23,6 +24,7 @@ type Service struct {
 	*boot.Deps
 	passwords *passwords
 	codes     codebook
+	documents internalapi.Document
 }
 
 // New describes the auth service to boot.
@@ -55,5 +57,7 @@ func newService(d *boot.Deps, cfg Config) (*Service, error) {
 	if err != nil {
 		return nil, fmt.Errorf("passwords: %w", err)
 	}
-	return &Service{Deps: d, passwords: p, codes: codebook{keys: cfg.CodeKeys, reader: cfg.SealPublicKey}}, nil
+	return &Service{
+		Deps: d, passwords: p, codes: codebook{keys: cfg.CodeKeys, reader: cfg.SealPublicKey}, documents: d.Calls.Document(d.Config.DocumentURL),
+	}, nil
 }

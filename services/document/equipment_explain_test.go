@@ -49,7 +49,7 @@ func TestStatementsAboutEquipmentScanNoTable(t *testing.T) {
 		"category": nil, "in_use": true, "replace_before": "2027-03-10", "text": "%1%", "after_name": nil, "after_id": nil,
 		"row":      `{"id":"` + uuid.NewString() + `","name":"x","residence_id":"` + homes[0].String() + `","upload_ids":["` + uuid.NewString() + `"]}`,
 		"event_id": uuid.New(), "event_name": "x", "event_payload": "{}", "event_trace": "", "document_name": "x", "document_payload": "{}", "document_trace": "",
-		"uploads": []uuid.UUID{uuid.New()}, "equipment": []uuid.UUID{equipment},
+		"uploads": []uuid.UUID{uuid.New()}, "equipment": []uuid.UUID{equipment}, "images": true,
 		"owners": []uuid.UUID{person}, "most": []int{10}, "owned": homes, "owned_by": []uuid.UUID{person, person},
 	}
 	for name, statement := range map[string]string{

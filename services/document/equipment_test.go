@@ -444,6 +444,10 @@ func TestAttachable(t *testing.T) {
 	if a := part.Want(200, "POST", "/internal/attachable", internalapi.AttachQuery{UserID: e.owner.Actor.UserID}); trips(a) != 0 {
 		t.Error("nothing asked, and SQL run")
 	}
+	images := testkit.JSON[internalapi.AttachAnswer](t, part.Want(200, "POST", "/internal/attachable", internalapi.AttachQuery{
+		UserID: e.owner.Actor.UserID, UploadIDs: []uuid.UUID{fresh, shown, theirs}, ImagesOnly: true,
+	}))
+	same("uploads that are no images of the owner's", images.UploadIDs, shown, theirs)
 	e.owner.Want(404, "GET", "/internal/attachable/x", nil)
 }
 

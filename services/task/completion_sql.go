@@ -83,7 +83,7 @@ func readSeries(ctx context.Context, q pg.Querier, query seriesQuery) (seriesRow
 // completing is a change of a task's log: the entry, and the task as it will stand.
 type completing struct {
 	doing
-	version   int // of an entry that is there already
+	version   int  // of an entry that is there already
 	gone      bool // the entry is to be removed
 	fields    CompletionFields
 	equipment *uuid.UUID // that the entry names
