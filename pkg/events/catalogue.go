@@ -199,12 +199,12 @@ func completionKeys(c Completion) []string { return taskKeys(c.Task) }
 
 // TaskCompleted: somebody did it.
 var TaskCompleted = Event[Completion]{
-	Name: "task.completed", Producer: Task, Consumers: []string{Notification}, Keys: completionKeys,
+	Name: "task.completed", Producer: Task, Consumers: []string{Document, Notification}, Keys: completionKeys,
 }
 
 // CompletionChanged: a completion was edited or undone; the task stands as it says.
 var CompletionChanged = Event[Completion]{
-	Name: "task.completion_changed", Producer: Task, Keys: completionKeys,
+	Name: "task.completion_changed", Producer: Task, Consumers: []string{Document}, Keys: completionKeys,
 }
 
 // ContractorChanged: created, edited, shared, made a favourite or deleted. ResidenceIDs are those that it is, or was,

@@ -53,9 +53,6 @@ func (c claim) apply(ctx context.Context, tx pgx.Tx) error {
 		"user": orNull(c.user), "task": orNull(c.task), "task_at": c.taskAt, "actor": c.actor,
 	}
 	if c.uploads == nil {
-		if c.version == 1 {
-			return nil // most things have no files, and this is the first that could be heard of it
-		}
 		args["uploads"] = []uuid.UUID{}
 	}
 	news, _, err := pg.Scalar[bool](ctx, tx, newerSQL, args)
@@ -93,4 +90,85 @@ func (s *Service) claimAvatar(ctx context.Context, tx pgx.Tx, e events.Received[
 		c.uploads = []uuid.UUID{u.AvatarID}
 	}
 	return c.apply(ctx, tx)
+}
+
+// claimCompletion keeps a completion's photos. Most completions have none, and of one that is new there is nothing to let
+// go.
+func (s *Service) claimCompletion(ctx context.Context, tx pgx.Tx, e events.Received[events.Completion]) error {
+	if len(e.Payload.UploadIDs) == 0 {
+		return nil
+	}
+	return completionClaim(e.Payload).apply(ctx, tx)
+}
+
+// reclaimCompletion keeps the photos that a completion has now: none, if it was undone.
+func (s *Service) reclaimCompletion(ctx context.Context, tx pgx.Tx, e events.Received[events.Completion]) error {
+	return completionClaim(e.Payload).apply(ctx, tx)
+}
+
+func completionClaim(c events.Completion) claim {
+	return claim{
+		kind: "completion", subject: c.ID, version: c.Version, uploads: c.UploadIDs, residence: c.Task.ResidenceID,
+		task: c.Task.ID, taskAt: c.Task.Version, actor: c.Task.ActorID,
+	}
+}
+
+// hearContractor keeps a contractor's files, or makes documents let go of one that is deleted.
+func (s *Service) hearContractor(ctx context.Context, tx pgx.Tx, e events.Received[events.Contractor]) error {
+	k := e.Payload
+	switch k.Change {
+	case "deleted":
+		if err := letGo(ctx, tx, k.ID, k.ActorID, s.Clock.Now()); err != nil {
+			return err
+		}
+		return unclaim(ctx, tx, `subject_id = @id::uuid AND kind = 'contractor'`, k.ID)
+	case "favorite", "created":
+		if len(k.UploadIDs) == 0 {
+			return nil
+		}
+	}
+	c := claim{kind: "contractor", subject: k.ID, version: k.Version, uploads: k.UploadIDs, actor: k.ActorID}
+	if k.ResidenceID != nil {
+		c.residence = *k.ResidenceID
+	} else {
+		c.user = k.CreatedBy
+	}
+	return c.apply(ctx, tx)
+}
+
+// forgetTask makes documents let go of a task that is deleted, and lets go of the photos of its completions.
+func (s *Service) forgetTask(ctx context.Context, tx pgx.Tx, e events.Received[events.TaskRef]) error {
+	if err := letGo(ctx, tx, e.Payload.ID, e.Payload.ActorID, s.Clock.Now()); err != nil {
+		return err
+	}
+	return unclaim(ctx, tx, `task_id = @id::uuid`, e.Payload.ID)
+}
+
+// followTask lets the photos of a task that has moved be seen where it is now, and makes the documents of where it was let
+// go of it.
+func (s *Service) followTask(ctx context.Context, tx pgx.Tx, e events.Received[events.TaskRef]) error {
+	t := e.Payload
+	if t.PreviousResidenceID == uuid.Nil {
+		return nil
+	}
+	if err := letGoOfMoved(ctx, tx, t, s.Clock.Now()); err != nil {
+		return err
+	}
+	_, err := pg.Exec(ctx, tx, followSQL, pgx.NamedArgs{"id": t.ID})
+	if err != nil {
+		return fmt.Errorf("photos of task %s: %w", t.ID, err)
+	}
+	return nil
+}
+
+// followSQL reads where the task is: of two moves the later one says so.
+const followSQL = `
+UPDATE claims c SET residence_id = t.residence_id FROM subjects t
+WHERE c.task_id = @id::uuid AND t.id = @id::uuid AND t.residence_id IS NOT NULL AND c.residence_id <> t.residence_id`
+
+func unclaim(ctx context.Context, tx pgx.Tx, which string, id uuid.UUID) error {
+	if _, err := pg.Exec(ctx, tx, `DELETE FROM claims WHERE `+which, pgx.NamedArgs{"id": id}); err != nil {
+		return fmt.Errorf("claims of %s: %w", id, err)
+	}
+	return nil
 }

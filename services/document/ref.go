@@ -9,7 +9,6 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"hearth.internal/pkg/boot"
-	"hearth.internal/pkg/events"
 	"hearth.internal/pkg/identity"
 	"hearth.internal/pkg/internalapi"
 	"hearth.internal/pkg/pg"
@@ -36,27 +35,6 @@ func (s *Service) whereabouts(ctx context.Context, actor identity.Actor, task, c
 		out.contractor, out.personal = orNull(ref.ResidenceID), ref.ResidenceID == uuid.Nil
 	}
 	return out, nil
-}
-
-// forgetTask makes documents let go of a task that is deleted.
-func (s *Service) forgetTask(ctx context.Context, tx pgx.Tx, e events.Received[events.TaskRef]) error {
-	return letGo(ctx, tx, e.Payload.ID, e.Payload.ActorID, s.Clock.Now())
-}
-
-// forgetContractor makes documents let go of a contractor that is deleted.
-func (s *Service) forgetContractor(ctx context.Context, tx pgx.Tx, e events.Received[events.Contractor]) error {
-	if e.Payload.Change != "deleted" {
-		return nil
-	}
-	return letGo(ctx, tx, e.Payload.ID, e.Payload.ActorID, s.Clock.Now())
-}
-
-// followTask makes the documents of other residences let go of a task that has moved.
-func (s *Service) followTask(ctx context.Context, tx pgx.Tx, e events.Received[events.TaskRef]) error {
-	if e.Payload.PreviousResidenceID == uuid.Nil {
-		return nil
-	}
-	return letGoOfMoved(ctx, tx, e.Payload, s.Clock.Now())
 }
 
 // tell has the events that an event's effect has made carried on at once.
