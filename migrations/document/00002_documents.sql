@@ -191,10 +191,9 @@ BEGIN
     RETURN NULL;
 END $$;
 
--- folded is the text without accents and punctuation, as it is looked for: the parser would take 12-3 for two numbers, of
--- which one is negative, and an address for one word.
+-- folded is the text without accents, as it is looked for.
 CREATE FUNCTION folded(text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    SELECT replace(replace(replace(lower(translate(translate($1, $p$!"#$%&'()*+,-./:;<=>?@[\]^_`{|}~$p$, repeat(' ', 32)),
+    SELECT replace(replace(replace(lower(translate($1,
         'àáâãäåāăąçćĉċčďđèéêëēĕėęěĝğġģĥħìíîïĩīĭįıĵķĺļľŀłñńņňòóôõöøōŏőŕŗřśŝşšţťŧùúûüũūŭůűųŵýÿŷźżž'
             || 'ÀÁÂÃÄÅĀĂĄÇĆĈĊČĎĐÈÉÊËĒĔĖĘĚĜĞĠĢĤĦÌÍÎÏĨĪĬĮĴĶĹĻĽĿŁÑŃŅŇÒÓÔÕÖØŌŎŐŔŖŘŚŜŞŠŢŤŦÙÚÛÜŨŪŬŮŰŲŴÝŸŶŹŻŽ',
         'aaaaaaaaacccccddeeeeeeeeegggghhiiiiiiiiijklllllnnnnooooooooorrrsssstttuuuuuuuuuuwyyyzzz'
@@ -202,12 +201,18 @@ CREATE FUNCTION folded(text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE A
         'ß', 'ss'), 'æ', 'ae'), 'œ', 'oe')
 $$;
 
+-- words_of is the words of a text, parted where punctuation stands: the parser would take 12-3 for two numbers, of which one
+-- is negative, and an address for one word.
+CREATE FUNCTION words_of(text) RETURNS tsvector LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT to_tsvector('simple', translate(folded($1), $p$!"#$%&'()*+,-./:;<=>?@[\]^_`{|}~$p$, repeat(' ', 32)))
+$$;
+
 -- Words of names count more than those of notes, and those more than what stands in the file.
 CREATE FUNCTION document_words() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    NEW.words := setweight(to_tsvector('simple', folded(NEW.title)), 'A')
-        || setweight(to_tsvector('simple', folded(concat_ws(' ', NEW.item_name, NEW.model_number, NEW.serial_number, NEW.provider))), 'B')
-        || setweight(to_tsvector('simple', folded(concat_ws(' ', NEW.description, NEW.provider_contact, NEW.claim_email, NEW.claim_website))), 'C')
+    NEW.words := setweight(words_of(NEW.title), 'A')
+        || setweight(words_of(concat_ws(' ', NEW.item_name, NEW.model_number, NEW.serial_number, NEW.provider)), 'B')
+        || setweight(words_of(concat_ws(' ', NEW.description, NEW.provider_contact, NEW.claim_email, NEW.claim_website)), 'C')
         || coalesce((SELECT u.words FROM uploads u WHERE u.id = NEW.upload_id), ''::tsvector);
     RETURN NEW;
 END $$;

@@ -51,7 +51,7 @@ func readDocuments(ctx context.Context, q pg.Querier, v ListView, f DocumentFilt
 // theirs. The parser that parts them leaves nothing of what is typed but lexemes, which are quoted; without any it is null.
 const words = `(
 	SELECT string_agg('''' || replace(replace(l.word, '\', '\\'), '''', '''''') || ''':*', ' & ')::tsquery
-	FROM unnest(tsvector_to_array(to_tsvector('simple', folded(@text::text)))) AS l(word))`
+	FROM unnest(tsvector_to_array(words_of(@text::text))) AS l(word))`
 
 // The rank is that of a weight's best word, whatever the length of the file's text.
 const findDocumentsSQL = `

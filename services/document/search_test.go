@@ -28,7 +28,7 @@ func TestDocumentsAreFoundByTheirWords(t *testing.T) {
 	furnace := h.file(t, h.owner, doc{"title": "Furnace manual", "serial_number": "SN 12-34", "provider": "Œuvre Café", "document_type": "manual"})
 	file := h.uploaded(t, h.owner, "application/pdf")
 	h.file(t, h.owner, doc{"title": "Zettel", "upload_id": file})
-	if _, err := h.DB.Exec(t.Context(), `UPDATE uploads SET words = setweight(to_tsvector('simple', folded('the furnace of somebody, Überprüfung')), 'D') WHERE id = $1`, file); err != nil {
+	if _, err := h.DB.Exec(t.Context(), `UPDATE uploads SET words = setweight(words_of('the furnace of somebody, Überprüfung'), 'D') WHERE id = $1`, file); err != nil {
 		t.Fatal(err)
 	}
 	h.file(t, h.stranger, doc{"residence_id": h.elsewhere, "title": "furnace of a stranger"})

@@ -27,7 +27,7 @@ func leaseWork(ctx context.Context, q pg.Querier, now time.Time) (leasedUpload, 
 
 // Who finishes after the lease's end may find the work done: then what it has stored stays loose.
 const finishWorkSQL = `
-UPDATE uploads SET work = 'done', page_count = @pages::int, words = to_tsvector('simple', folded(@text::text)),
+UPDATE uploads SET work = 'done', page_count = @pages::int, words = words_of(@text::text),
 	thumb_key = @thumb::text, thumb_width = @thumb_width::int, thumb_height = @thumb_height::int,
 	preview_key = @preview::text, preview_width = @preview_width::int, preview_height = @preview_height::int
 WHERE id = @id::uuid AND work = 'todo'`
