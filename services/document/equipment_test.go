@@ -86,11 +86,6 @@ func (e estate) install(t *testing.T, c *testkit.Client, more fields) document.E
 	return testkit.JSON[document.Equipment](t, c.For(t).Want(201, "POST", "/api/equipment/", body))
 }
 
-func (e estate) equipment(t *testing.T, c *testkit.Client, id uuid.UUID) document.Equipment {
-	t.Helper()
-	return testkit.JSON[document.Equipment](t, c.For(t).Want(200, "GET", equipmentAt(id), nil))
-}
-
 // upload is a stored file of somebody's that nothing claims.
 func (e estate) upload(t *testing.T, owner *testkit.Client, contentType string) uuid.UUID {
 	t.Helper()
