@@ -28,6 +28,10 @@ const maxAnswer = 8 * TextSize
 // endTime is how long a child may take to end once it has nothing more to do.
 const endTime = 5 * time.Second
 
+// readyTime is how long a child may take to be ready for a file: on a slow machine, compiling PDFium for the first time
+// takes most of a minute.
+const readyTime = 3 * time.Minute
+
 // question is a line that a child reads.
 type question struct {
 	Op          string        `json:"op"`
@@ -38,7 +42,7 @@ type question struct {
 	Orientation int           `json:"orientation,omitempty"`
 }
 
-// answer is a line that it writes: one when it has begun, and one when it is done.
+// answer is a line that it writes: one when its decoder is ready and it begins, and one when it is done.
 type answer struct {
 	Begun   bool    `json:"begun,omitempty"`
 	Fault   fault   `json:"fault,omitempty"`
@@ -70,6 +74,9 @@ func (a answer) err() error {
 
 // errNotBegun is of a child that ended before it had the question.
 var errNotBegun = errors.New("the process that reads files has ended")
+
+// errNotReady is of a child that has not begun in time: that is not the file's fault.
+var errNotReady = errors.New("the process that reads files does not get ready")
 
 // child is a process that reads files.
 type child struct {
@@ -141,22 +148,24 @@ func (c *child) ask(ctx context.Context, q question, timeout time.Duration) (ans
 		return answer{}, fmt.Errorf("ask the reader: %w", err)
 	}
 	c.asked++
-	ctx, cancel := context.WithTimeoutCause(ctx, timeout, ErrTooHard)
-	defer cancel()
 	if _, err := c.in.Write(append(line, '\n')); err != nil {
 		return answer{}, fmt.Errorf("%w: %w", errNotBegun, err)
 	}
-	a, err := c.answer(ctx)
-	if err == nil && a.Begun {
-		a, err = c.answer(ctx)
-		if errors.Is(err, errNotBegun) { // it had begun
-			return answer{}, fmt.Errorf("%w: the process ended: %s: %s", ErrTooHard, c.cmd.ProcessState, c.last)
-		}
+	a, err := c.answer(ctx, readyTime, errNotReady)
+	if err != nil || !a.Begun {
+		return a, err
+	}
+	a, err = c.answer(ctx, timeout, ErrTooHard)
+	if errors.Is(err, errNotBegun) { // it had begun
+		return answer{}, fmt.Errorf("%w: the process ended: %s: %s", ErrTooHard, c.cmd.ProcessState, c.last)
 	}
 	return a, err
 }
 
-func (c *child) answer(ctx context.Context) (a answer, err error) {
+// answer waits for the child's next line, until late is the reason for not waiting any longer.
+func (c *child) answer(ctx context.Context, patience time.Duration, late error) (a answer, err error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, late)
+	defer cancel()
 	select {
 	case line, ok := <-c.lines:
 		if !ok {

@@ -9,7 +9,8 @@ import (
 
 // ServeTests is Serve, with operations that a decoder should never be.
 func ServeTests(in io.Reader, out io.Writer) error {
-	all := operations()
+	d := &decoders{dir: os.Getenv(dirVariable)}
+	all := d.operations()
 	all["hang"] = func(question) (answer, error) {
 		for {
 			spin()
@@ -41,7 +42,7 @@ func ServeTests(in io.Reader, out io.Writer) error {
 		return answer{Pages: Pages{Text: env}}, nil
 	}
 	all["who"] = func(question) (answer, error) { return answer{Pages: Pages{Count: os.Getpid()}}, nil }
-	return serve(in, out, all)
+	return serve(in, out, d, all)
 }
 
 var started = time.Now()

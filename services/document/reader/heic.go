@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"context"
 	_ "embed" // the decoder
+	"errors"
 	"fmt"
 	"image"
 	"io"
@@ -67,15 +68,7 @@ func runtimeConfig(dir string, pages uint32) (wazero.RuntimeConfig, error) {
 }
 
 func (d *decoders) decodeHEIC(body []byte) (image.Image, error) {
-	ctx := context.Background()
-	if d.heic == nil {
-		h, err := newHEIC(ctx, d.dir)
-		if err != nil {
-			return nil, err
-		}
-		d.heic = h
-	}
-	m, err := d.heic.decode(ctx, body)
+	m, err := d.heic.decode(context.Background(), body)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
@@ -144,7 +137,7 @@ func (c *heicCall) run(headerOnly bool, out uint32) error {
 	return nil
 }
 
-var errHEICRefused = fmt.Errorf("libheif refuses it")
+var errHEICRefused = errors.New("libheif refuses it")
 
 // What the decoder calls its colours.
 const (

@@ -50,11 +50,6 @@ func (d *decoders) pdf(q question) (answer, error) {
 	if err != nil {
 		return answer{}, fmt.Errorf("read the file: %w", err)
 	}
-	if d.pdfs == nil {
-		if d.pdfs, err = newPDFs(d.dir); err != nil {
-			return answer{}, err
-		}
-	}
 	instance, err := d.pdfs.pool.GetInstance(time.Minute)
 	if err != nil {
 		return answer{}, fmt.Errorf("PDFium: %w", err)

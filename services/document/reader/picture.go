@@ -3,6 +3,7 @@ package reader
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"image"
@@ -27,11 +28,22 @@ const (
 // smallProfile is the largest colour profile that a small version carries: a larger one would outweigh it.
 const smallProfile = 32 << 10
 
-// decoders are what decodes, each made ready when it is first needed.
+// decoders are what decodes; those that must be compiled are made ready when they are first needed.
 type decoders struct {
 	dir  string
 	heic *heic
 	pdfs *pdfs
+}
+
+// prepare makes ready what the question needs: it takes seconds where nothing was compiled before.
+func (d *decoders) prepare(q question) (err error) {
+	switch {
+	case q.Op == opPDF && d.pdfs == nil:
+		d.pdfs, err = newPDFs(d.dir)
+	case (q.Type == filetype.HEIC || q.Type == filetype.HEIF) && d.heic == nil:
+		d.heic, err = newHEIC(context.Background(), d.dir)
+	}
+	return err
 }
 
 // source is an image that was decoded.

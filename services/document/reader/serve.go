@@ -33,16 +33,18 @@ func Asked(args []string) bool {
 
 // Serve is the child: it reads files until in ends, which it does when the parent is done or gone. It changes the process
 // for good: use it in a main that does nothing else.
-func Serve(in io.Reader, out io.Writer) error { return serve(in, out, operations()) }
+func Serve(in io.Reader, out io.Writer) error {
+	d := &decoders{dir: os.Getenv(dirVariable)}
+	return serve(in, out, d, d.operations())
+}
 
 type operation func(question) (answer, error)
 
-func operations() map[string]operation {
-	d := &decoders{dir: os.Getenv(dirVariable)}
+func (d *decoders) operations() map[string]operation {
 	return map[string]operation{opUpright: d.upright, opThumbnails: d.thumbnails, opPDF: d.pdf, opText: text}
 }
 
-func serve(in io.Reader, out io.Writer, operations map[string]operation) error {
+func serve(in io.Reader, out io.Writer, d *decoders, operations map[string]operation) error {
 	if err := confine(len(os.Args) == 3); err != nil {
 		return fmt.Errorf("confine the reader: %w", err)
 	}
@@ -62,8 +64,15 @@ func serve(in io.Reader, out io.Writer, operations map[string]operation) error {
 		if err := json.Unmarshal(line, &q); err != nil {
 			return fmt.Errorf("question: %w", err)
 		}
-		if err := answers.Encode(answer{Begun: true}); err != nil {
+		a := answer{Begun: true}
+		if err := d.prepare(q); err != nil {
+			a = answer{Fault: broken, Message: err.Error()}
+		}
+		if err := answers.Encode(a); err != nil {
 			return fmt.Errorf("answer: %w", err)
+		}
+		if !a.Begun {
+			continue
 		}
 		if err := answers.Encode(perform(operations[q.Op], q)); err != nil {
 			return fmt.Errorf("answer: %w", err)
