@@ -104,7 +104,8 @@ func (c *copier) segment(marker byte) error {
 }
 
 func (c *copier) copySegment(marker byte, n int) error {
-	if err := c.write([]byte{0xff, marker, byte((n + 2) >> 8), byte(n + 2)}); err != nil {
+	head := binary.BigEndian.AppendUint16([]byte{0xff, marker}, uint16(n+2)) //nolint:gosec // it was read as one of 16 bits
+	if err := c.write(head); err != nil {
 		return err
 	}
 	return c.each(int64(n), c.write)

@@ -68,6 +68,7 @@ func (a answer) err() error {
 		return fmt.Errorf("%w: %s", ErrDamaged, a.Message)
 	case tooHard:
 		return fmt.Errorf("%w: %s", ErrTooHard, a.Message)
+	case broken:
 	}
 	return errors.New(a.Message)
 }

@@ -222,6 +222,6 @@ func average(out []byte, band *image.RGBA, n int) {
 		count := uint32((right - left) * height) //nolint:gosec // at most a band's
 		half := count / 2
 		o := out[4*x:][:4]
-		o[0], o[1], o[2], o[3] = byte((r+half)/count), byte((g+half)/count), byte((b+half)/count), 255
+		o[0], o[1], o[2], o[3] = byte((r+half)/count), byte((g+half)/count), byte((b+half)/count), 255 //nolint:gosec // an average of bytes
 	}
 }

@@ -133,8 +133,8 @@ func jpegSegments(p []byte) (out []byte) {
 	for i := range count {
 		data := p[i*part : min((i+1)*part, len(p))]
 		n := 2 + len(jpegProfile) + 2 + len(data)
-		out = append(out, 0xff, 0xe2, byte(n>>8), byte(n))
-		out = append(append(out, jpegProfile...), byte(i+1), byte(count))
+		out = binary.BigEndian.AppendUint16(append(out, 0xff, 0xe2), uint16(n)) //nolint:gosec // at most 65,535
+		out = append(append(out, jpegProfile...), byte(i+1), byte(count))       //nolint:gosec // maxProfile has 65 parts
 		out = append(out, data...)
 	}
 	return out

@@ -59,10 +59,9 @@ func withCache(m *testing.M) int {
 func program() string { return filepath.Join(cache, "document") }
 
 // open is a reader whose children are the service's own program.
-func open(t testing.TB, o reader.Options) *reader.Reader {
+func open(t testing.TB) *reader.Reader {
 	t.Helper()
-	o.Program = program()
-	return openWith(t, o)
+	return openWith(t, reader.Options{Program: program()})
 }
 
 // openWith is a reader whose children are this test, for what only a test does, or the program that the options name.
@@ -124,7 +123,7 @@ func name(c color.Color) string {
 var turns = []string{"", "RGBW", "GRWB", "WBGR", "BWRG", "RBGW", "BRWG", "WGBR", "GWRB"}
 
 func TestEachOrientationIsMadeUpright(t *testing.T) {
-	r := open(t, reader.Options{})
+	r := open(t)
 	gray := image.NewGray(image.Rect(0, 0, 1, 1))
 	for _, c := range []struct {
 		name string
@@ -161,7 +160,7 @@ func TestEachOrientationIsMadeUpright(t *testing.T) {
 }
 
 func TestAHEICBecomesAJPEGAndTurnsItselfOnce(t *testing.T) {
-	r := open(t, reader.Options{})
+	r := open(t)
 	straight, turned := filepath.Join(t.TempDir(), "straight"), filepath.Join(t.TempDir(), "turned")
 	p, err := r.Upright(t.Context(), file(t, samples.HEIC()), straight, filetype.HEIC, 6)
 	if err != nil || p != (reader.Picture{Type: filetype.JPEG, Width: 512, Height: 512}) {
@@ -196,7 +195,7 @@ func alike(a, b image.Image, from func(x, y int) (int, int)) bool {
 }
 
 func TestColoursAreCarriedOver(t *testing.T) {
-	r := open(t, reader.Options{})
+	r := open(t)
 	profile := make([]byte, 70_000) // more than one segment
 	copy(profile[16:], "RGB ")
 	copy(profile[36:], "acsp")
@@ -235,7 +234,7 @@ func TestColoursAreCarriedOver(t *testing.T) {
 }
 
 func TestThumbnailsFitAndNothingIsEnlarged(t *testing.T) {
-	r := open(t, reader.Options{})
+	r := open(t)
 	thumb, preview := filepath.Join(t.TempDir(), "thumb"), filepath.Join(t.TempDir(), "preview")
 	for _, c := range []struct {
 		body                    []byte
@@ -266,7 +265,7 @@ func TestThumbnailsFitAndNothingIsEnlarged(t *testing.T) {
 }
 
 func TestWhatADecoderRefusesIsDamaged(t *testing.T) {
-	r := open(t, reader.Options{})
+	r := open(t)
 	dir := t.TempDir()
 	thumb, preview := filepath.Join(dir, "thumb"), filepath.Join(dir, "preview")
 	photo := samples.JPEG(samples.Photo(256, 256))
@@ -317,7 +316,7 @@ func clean(t *testing.T, body []byte) (filetype.Info, []byte, error) {
 }
 
 func TestAPDFTellsItsPagesAndItsWords(t *testing.T) {
-	r := open(t, reader.Options{})
+	r := open(t)
 	thumb, preview := filepath.Join(t.TempDir(), "thumb"), filepath.Join(t.TempDir(), "preview")
 	p, err := r.PDF(t.Context(), file(t, samples.PDF("Furnace warranty", "Serial 4711", "The end")), thumb, preview)
 	if err != nil || p.Count != 3 || !strings.Contains(p.Text, "Furnace warranty") || !strings.Contains(p.Text, "The end") {
@@ -348,7 +347,7 @@ func many(n int, text string) []string {
 }
 
 func TestTheWordsOfTexts(t *testing.T) {
-	r := open(t, reader.Options{})
+	r := open(t)
 	for name, c := range map[string]struct {
 		body []byte
 		t    filetype.Type

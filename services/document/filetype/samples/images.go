@@ -42,7 +42,7 @@ func Photo(width, height int) image.Image {
 	m := image.NewYCbCr(image.Rect(0, 0, width, height), image.YCbCrSubsampleRatio420)
 	random := rand.New(rand.NewPCG(1, 2))
 	for i := range m.Y {
-		m.Y[i] = byte(i>>4) + byte(random.UintN(24))
+		m.Y[i] = byte(i>>4) + byte(random.UintN(24)) //nolint:gosec // less than 24
 	}
 	for i := range m.Cb {
 		m.Cb[i], m.Cr[i] = byte(i>>5), byte(i>>7)
@@ -167,7 +167,7 @@ func (b *bits) put(value uint32, n int) {
 	b.left |= uint64(value) << b.n
 	b.n += n
 	for b.n >= 8 {
-		b.out = append(b.out, byte(b.left))
+		b.out = append(b.out, byte(b.left)) //nolint:gosec // the lowest eight
 		b.left >>= 8
 		b.n -= 8
 	}
