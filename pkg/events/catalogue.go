@@ -277,7 +277,7 @@ type ReportRequest struct {
 
 // DocumentChanged: added, edited or deleted. What ends on a day is to be reminded of before.
 var DocumentChanged = Event[DocumentRef]{
-	Name: "document.changed", Producer: Document,
+	Name: "document.changed", Producer: Document, Consumers: []string{Notification},
 	Keys: func(d DocumentRef) []string { return movedKeys(d.ResidenceID, d.PreviousResidenceID) },
 }
 

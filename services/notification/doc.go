@@ -2,12 +2,12 @@
 // codes that they are sent.
 //
 // Tables: notifications, the inbox; preferences, a row for each person and kind; messages, codes on their way to a
-// person, sealed until they are sent, and reports that they have ordered; and the projections people, residences and
-// members.
+// person, sealed until they are sent, and reports that they have ordered; and the projections people, residences,
+// members and warranties.
 //
 // Events in: user.registered (preferences, people), user.changed (people), auth.code_issued (messages),
-// residence.created, residence.members_changed, residence.deleted (residences, members), task.completed (notifications),
-// task.report_requested (messages).
+// residence.created, residence.members_changed, residence.deleted (residences, members, warranties), task.completed (notifications),
+// task.report_requested (messages), document.changed (warranties).
 // Events out: none. Services called: none.
 //
 // A code comes in a box that only this service's key opens (pkg/seal). A worker opens it when it hands the message to a

@@ -78,6 +78,9 @@ func tell(ctx context.Context, tx pgx.Tx, t told) error {
 
 func (s *Service) residenceDeleted(ctx context.Context, tx pgx.Tx, e events.Received[events.Home]) error {
 	home := e.Payload
+	if err := oneOfResidence(ctx, tx, home.ID); err != nil {
+		return err
+	}
 	if err := forget(ctx, tx, home.ID, home.OwnerID, asOf(e), e.OccurredAt); err != nil {
 		return fmt.Errorf("forget residence %s: %w", home.ID, err)
 	}
@@ -92,6 +95,7 @@ func forget(ctx context.Context, tx pgx.Tx, residence, owner uuid.UUID, asOf str
 		ON CONFLICT (residence_id) DO UPDATE SET gone_at = least(excluded.gone_at, r.gone_at)`,
 		`DELETE FROM members WHERE residence_id = @residence_id`,
 		`DELETE FROM notifications WHERE residence_id = @residence_id`,
+		`DELETE FROM warranties WHERE residence_id = @residence_id`,
 	} {
 		if _, err := pg.Exec(ctx, tx, statement, pgx.NamedArgs{"residence_id": residence, "owner_id": owner, "gone_at": at, "as_of": asOf}); err != nil {
 			return err // named by the caller
