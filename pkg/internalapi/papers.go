@@ -11,13 +11,14 @@ import (
 	"hearth.internal/pkg/money"
 )
 
-// PapersQuery asks for what a residence has on paper: for its history, which insurers and buyers read.
+// PapersQuery asks for what a residence has on paper on a day: for its history, which insurers and buyers read.
 type PapersQuery struct {
 	ResidenceID uuid.UUID `json:"residence_id" required:"true"`
+	On          day.Day   `json:"on" required:"true"`
 }
 
-// Papers are the equipment in use, the warranties and the other documents of a residence, so many of each at the most,
-// and how many there are in all.
+// Papers are the equipment in use, the warranties and the other documents of a residence, 1,000 of each at the most, and
+// how many there are in all.
 type Papers struct {
 	Equipment     []PaperEquipment `json:"equipment"`
 	Warranties    []PaperWarranty  `json:"warranties"`

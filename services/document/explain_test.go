@@ -66,12 +66,13 @@ func TestHotStatementsScanNoTable(t *testing.T) {
 		"type": nil, "active": nil, "today": "2026-03-10", "until": nil, "contractor": nil, "task": nil, "equipment": nil, "limit": 51,
 		"before_at": nil, "before_id": nil, "text": "warr 7", "after_rank": nil, "after_id": nil, "running": false, "ended": false, "after_end": nil,
 		"owners": []uuid.UUID{person}, "most": []int{5}, "owned": homes, "owned_by": []uuid.UUID{person, person}, "residence": homes[0],
-		"scopes": homes, "from": []string{"0", "700"}, "after": []uuid.UUID{uuid.Nil, uuid.Nil}, "rows": 201,
+		"scopes": homes, "from": []string{"0", "700"}, "after": []uuid.UUID{uuid.Nil, uuid.Nil}, "rows": 201, "papers": 1000,
 	}
 	for name, statement := range map[string]string{
 		"insert": insertDocumentSQL, "limited insert": limitedInsertDocumentSQL, "change": changeDocumentSQL, "limited change": limitedChangeDocumentSQL,
 		"delete": deleteDocumentSQL, "document": documentSQL, "documents": documentsSQL, "find": findDocumentsSQL, "warranties": warrantiesSQL,
 		"documents of a task": documentsSQL, "documents of equipment": documentsSQL, "expiring": documentsSQL,
+		"equipment on paper": paperEquipmentSQL, "warranties on paper": paperWarrantiesSQL, "documents on paper": paperDocumentsSQL,
 		"counts": documentCountsSQL, "documents of an owner": usedDocumentsSQL, "let go of a task": letGoSQL, "let go of a contractor": letGoSQL,
 		"let go of a task that moved": letGoOfMovedSQL, "let go of what is gone": letGoOfGoneSQL,
 		"sync documents": syncDocumentsSQL, "sync equipment": syncEquipmentSQL, "sync tombstones": delta.TombstonesSQL,
