@@ -120,8 +120,8 @@ func ask(ctx context.Context, r remote, method, path string, in any) ([]byte, er
 		trips.Add(mark, timing)
 		return answer, err
 	})
-	if errors.Is(err, gobreaker.ErrOpenState) || errors.Is(err, gobreaker.ErrTooManyRequests) {
-		return nil, apperr.ServiceUnavailable.Wrap(err, "A part of the system is not answering; try again.").After(time.Second)
+	if refused := notMade(err); refused != nil {
+		return nil, refused
 	}
 	if err != nil {
 		return nil, fmt.Errorf("call %s %s: %w", r.name, shown(path), err)
@@ -129,20 +129,46 @@ func ask(ctx context.Context, r remote, method, path string, in any) ([]byte, er
 	return raw, nil
 }
 
+// notMade says why a call was not made at all, nil if it was.
+func notMade(err error) error {
+	if errors.Is(err, gobreaker.ErrOpenState) || errors.Is(err, gobreaker.ErrTooManyRequests) {
+		return apperr.ServiceUnavailable.Wrap(err, "A part of the system is not answering; try again.").After(time.Second)
+	}
+	return nil
+}
+
 func (r remote) once(ctx context.Context, method, path string, hasBody bool, body []byte) (answer []byte, timing string, err error) {
+	resp, err := r.send(ctx, method, path, hasBody, body)
+	if err != nil {
+		return nil, "", err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	answer, err = io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	if err != nil {
+		return nil, "", apperr.ServiceUnavailable.Wrap(err, "A part of the system broke off its answer; try again.").After(time.Second)
+	}
+	timing = resp.Header.Get("Server-Timing")
+	if resp.StatusCode >= http.StatusBadRequest {
+		return nil, timing, apperr.Parse(resp.StatusCode, answer)
+	}
+	return answer, timing, nil
+}
+
+// send makes the request and answers the response, whose body the caller closes.
+func (r remote) send(ctx context.Context, method, path string, hasBody bool, body []byte) (*http.Response, error) {
 	var reader io.Reader
 	if hasBody {
 		reader = bytes.NewReader(body)
 	}
 	req, err := http.NewRequestWithContext(ctx, method, r.base+path, reader)
 	if err != nil {
-		return nil, "", fmt.Errorf("request: %w", err)
+		return nil, fmt.Errorf("request: %w", err)
 	}
 	passport := identity.Passport(ctx)
 	if passport == "" {
 		passport, err = r.passports.Sign(identity.Actor{Kind: identity.Service, Service: r.service})
 		if err != nil {
-			return nil, "", err
+			return nil, err
 		}
 	}
 	req.Header.Set(identity.Header, passport)
@@ -155,16 +181,7 @@ func (r remote) once(ctx context.Context, method, path string, hasBody bool, bod
 		if e, ok := errors.AsType[*url.Error](err); ok {
 			err = e.Err // it would repeat the whole address
 		}
-		return nil, "", apperr.ServiceUnavailable.Wrap(err, "A part of the system is not answering; try again.").After(time.Second)
+		return nil, apperr.ServiceUnavailable.Wrap(err, "A part of the system is not answering; try again.").After(time.Second)
 	}
-	defer func() { _ = resp.Body.Close() }()
-	answer, err = io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
-	if err != nil {
-		return nil, "", apperr.ServiceUnavailable.Wrap(err, "A part of the system broke off its answer; try again.").After(time.Second)
-	}
-	timing = resp.Header.Get("Server-Timing")
-	if resp.StatusCode >= http.StatusBadRequest {
-		return nil, timing, apperr.Parse(resp.StatusCode, answer)
-	}
-	return answer, timing, nil
+	return resp, nil
 }

@@ -2,6 +2,7 @@ package testkit
 
 import (
 	"encoding/json"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -45,7 +46,9 @@ func NewDocuments(t testing.TB) *Documents {
 		file := d.files[uuid.MustParse(r.PathValue("id"))]
 		d.mu.Unlock()
 		if file == nil || r.URL.Query().Get("size") != "preview" {
-			http.NotFound(w, r)
+			w.Header().Set("Content-Type", "application/problem+json")
+			w.WriteHeader(http.StatusNotFound)
+			_, _ = io.WriteString(w, `{"status":404,"code":"not_found"}`)
 			return
 		}
 		w.Header().Set("Content-Type", "image/jpeg")
