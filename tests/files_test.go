@@ -27,6 +27,7 @@ import (
 	"hearth.internal/document/blob"
 	"hearth.internal/document/filetype"
 	"hearth.internal/document/filetype/samples"
+	"hearth.internal/document/reader/readertest"
 	"hearth.internal/pkg/pg"
 	"hearth.internal/pkg/telemetry"
 	"hearth.internal/pkg/testkit"
@@ -74,7 +75,9 @@ func (p *person) upload(filename string, file []byte) string {
 func inBucket(t *testing.T) func(*system.Options) {
 	t.Helper()
 	b := testkit.S3(t)
-	return func(o *system.Options) { o.Storage = b.Environ() }
+	return func(o *system.Options) {
+		o.Storage = append(b.Environ(), "HEARTH_READER_PROGRAM="+readertest.Program(t))
+	}
 }
 
 func sha(raw []byte) string {

@@ -18,19 +18,12 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"hearth.internal/dev/system"
-	"hearth.internal/document/reader"
+	"hearth.internal/document/reader/readertest"
 	"hearth.internal/pkg/roundtrip"
 	"hearth.internal/pkg/testkit"
 )
 
 func TestMain(m *testing.M) {
-	if reader.Asked(os.Args[1:]) { // the document service starts this very program to decode files
-		if err := reader.Serve(os.Stdin, os.Stdout); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		return
-	}
 	// A test that wants processes of its own lets this very program be them.
 	if len(os.Args) == 3 && os.Args[1] == "part" {
 		if err := system.RunPart(os.Args[2]); err != nil {
@@ -90,7 +83,7 @@ func start(t *testing.T, change ...func(*system.Options)) *world {
 	o := system.Options{
 		Postgres: testkit.Postgres(t), Cache: testkit.Redis(t), Queue: testkit.Redis(t), Pool: 4, Secrets: secrets,
 		Prefix: fmt.Sprintf("e2e_%08x_", uuid.New().ID()), Terminal: mail, LogOut: testLog{t},
-		Storage: system.Directory(files),
+		Storage: append(system.Directory(files), "HEARTH_READER_PROGRAM="+readertest.Program(t)),
 	}
 	for _, c := range change {
 		c(&o)

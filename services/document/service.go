@@ -21,7 +21,8 @@ import (
 type Config struct {
 	config.Service
 	blob.Config
-	SpoolDir string `env:"SPOOL_DIR" doc:"Where files are while they come in and are looked into, up to a few hundred MiB; empty: the system's directory for temporary files"`
+	ReaderProgram string `env:"READER_PROGRAM" doc:"The program that is started, with the argument read-files, to decode pictures and PDFs apart from the service; empty: the service's own. One that starts it in a narrower sandbox can be given here"`
+	SpoolDir      string `env:"SPOOL_DIR" doc:"Where files are while they come in and are looked into, up to a few hundred MiB; empty: the system's directory for temporary files"`
 }
 
 const (
@@ -84,7 +85,7 @@ func (s *Service) openFiles(cfg Config) (err error) {
 		return fmt.Errorf("spool: %w", err)
 	}
 	sweepSpool(s.spoolDir, time.Now().Add(-spoolLife))
-	s.reader = reader.New(reader.Options{Dir: filepath.Join(s.spoolDir, "hearth-reader")})
+	s.reader = reader.New(reader.Options{Program: cfg.ReaderProgram, Dir: filepath.Join(s.spoolDir, "hearth-reader")})
 	s.keys = newKeys(s.DB, s.Clock)
 	return nil
 }

@@ -19,20 +19,12 @@ import (
 
 	"hearth.internal/document"
 	"hearth.internal/document/blob"
-	"hearth.internal/document/reader"
+	"hearth.internal/document/reader/readertest"
 	"hearth.internal/pkg/internalapi"
 	"hearth.internal/pkg/testkit"
 )
 
-func TestMain(m *testing.M) {
-	if reader.Asked(os.Args[1:]) { // a child of the service under test
-		if err := reader.Serve(os.Stdin, os.Stdout); err != nil {
-			os.Exit(1)
-		}
-		return
-	}
-	testkit.Main(m)
-}
+func TestMain(m *testing.M) { testkit.Main(m) }
 
 type doc = map[string]any
 
@@ -58,7 +50,7 @@ func openWith(t *testing.T, change func(*document.Config)) house {
 	homes, refs := testkit.NewHomes(t), &refs{}
 	tasks := httptest.NewServer(refs)
 	t.Cleanup(tasks.Close)
-	cfg := document.Config{Service: testkit.Config(t, "document"), SpoolDir: t.TempDir()}
+	cfg := document.Config{Service: testkit.Config(t, "document"), SpoolDir: t.TempDir(), ReaderProgram: readertest.Program(t)}
 	shareCompiled(t, cfg.SpoolDir)
 	cfg.StorageDir = t.TempDir()
 	cfg.ResidenceURL, cfg.TaskURL = homes.URL, tasks.URL

@@ -24,6 +24,7 @@ import (
 
 	"hearth.internal/dev/system"
 	"hearth.internal/document/reader"
+	"hearth.internal/document/reader/readertest"
 	"hearth.internal/pkg/stores"
 	"hearth.internal/pkg/testkit"
 )
@@ -107,6 +108,9 @@ func withStores(ctx context.Context, args []string) error {
 	cmd := exec.CommandContext(ctx, args[0], args[1:]...) //nolint:gosec // the caller's own command
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.Env = append(os.Environ(), testkit.PostgresVariable+"="+postgres, testkit.RedisVariable+"="+redis)
+	if program, err := os.Executable(); err == nil { // else they build their own
+		cmd.Env = append(cmd.Env, readertest.Variable+"="+program)
+	}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	return cmd.Run() // main hands the exit code on
 }

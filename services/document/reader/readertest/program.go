@@ -4,14 +4,22 @@ package readertest
 
 import (
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
 )
 
-// Program builds the document service without the race detector and is the path to it, to be reader.Options.Program.
+// Variable names a program in the environment that is built already, without the race detector.
+const Variable = "TEST_READER"
+
+// Program is the path to a program without the race detector that decodes files, to be reader.Options.Program: the one in
+// the environment, or the document service, built for it.
 func Program(t testing.TB) string {
 	t.Helper()
+	if program := os.Getenv(Variable); program != "" {
+		return program
+	}
 	path := filepath.Join(t.TempDir(), "document")
 	if err := Build(path); err != nil {
 		t.Fatal(err)
