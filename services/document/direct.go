@@ -83,40 +83,48 @@ func (s *Service) Invite(ctx context.Context, actor identity.Actor, in NewDirect
 
 // Confirm looks at a file that has gone straight to the storage, and keeps what may be kept of it.
 func (s *Service) Confirm(ctx context.Context, actor identity.Actor, id uuid.UUID) (Upload, error) {
-	row, found, err := readUpload(ctx, s.DB, actor, nil, id)
-	switch {
-	case err != nil:
-		return Upload{}, err
-	case !found || row.OwnerID != actor.UserID || row.State == stored && !row.Seen:
-		return Upload{}, noSuchUpload()
-	case row.State == stored: // confirmed before, and the answer was lost
-		return row.upload(), nil
+	row, err := s.invited(ctx, actor, id)
+	if err != nil || row.State == stored { // confirmed before, and the answer was lost
+		return row.upload(), err
 	}
 	done, err := s.turn(ctx)
 	if err != nil {
 		return Upload{}, err
 	}
 	defer done()
-	file, err := s.fetch(ctx, row.uploadRow)
+	file, err := s.fetch(ctx, row)
 	if err != nil {
 		return Upload{}, err
 	}
 	defer file.remove()
-	next := row.uploadRow
+	next := row
 	if next.BlobKey, err = s.store(ctx, file); err != nil {
 		return Upload{}, err
 	}
 	file.describe(&next)
 	out, found, err := confirmUpload(ctx, s.DB, next)
-	switch {
-	case err != nil:
+	if err != nil {
 		return Upload{}, err
-	case !found: // collected meanwhile
-		return Upload{}, noSuchUpload()
 	}
 	s.work.nudge()
 	s.collector.nudge()
-	return out.upload(), nil
+	if !found { // confirmed by another this very moment, or collected
+		out, err = s.invited(ctx, actor, id)
+	}
+	return out.upload(), err
+}
+
+// invited is an upload that the actor has announced, or has confirmed and still sees.
+func (s *Service) invited(ctx context.Context, actor identity.Actor, id uuid.UUID) (uploadRow, error) {
+	row, found, err := readUpload(ctx, s.DB, actor, nil, id)
+	switch {
+	case err != nil:
+	case !found || row.OwnerID != actor.UserID:
+		err = noSuchUpload()
+	case row.State == stored && !row.Seen:
+		return s.seen(ctx, actor, id)
+	}
+	return row.uploadRow, err
 }
 
 // fetch takes the file out of the storage.
