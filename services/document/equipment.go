@@ -188,7 +188,7 @@ type EquipmentFilter struct {
 	Category      string
 	InUse         *bool
 	ReplaceBefore *day.Day // in use, and to be replaced by then
-	Text          string   // in name, manufacturer, model, serial number or location, whatever case and accents
+	Text          string   // in name, manufacturer, model, serial number or location, whatever case, accents and punctuation
 }
 
 // equipmentPlace is where a piece of equipment stands in a list by name.

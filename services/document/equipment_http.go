@@ -37,7 +37,7 @@ type equipmentListInput struct {
 	Category           string    `query:"category" enum:"appliance,heating,cooling,water,plumbing,electrical,lighting,roof,structure,safety,outdoor,vehicle,electronics,furniture,tool,other" doc:"Only of this category"`
 	InUse              string    `query:"in_use" enum:"true,false" doc:"Only what is in use on your day, or only what is not"`
 	ReplaceWithinYears int       `query:"replace_within_years" minimum:"1" maximum:"200" doc:"Only what is in use and has to be replaced within so many years, or should have been"`
-	Text               string    `query:"q" maxLength:"200" doc:"In name, manufacturer, model, serial number or location, whatever case and accents"`
+	Text               string    `query:"q" maxLength:"200" doc:"In name, manufacturer, model, serial number or location, whatever case, accents and punctuation"`
 }
 
 func (in equipmentListInput) filter(v EquipmentView) EquipmentFilter {

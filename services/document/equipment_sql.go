@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -167,7 +166,8 @@ const (
 	replaceBy = `(coalesce(e.install_date, e.purchase_date) + make_interval(years => e.expected_life_years))::date`
 )
 
-// Each residence gives its first from the index, and the first of those are the page.
+// Each residence gives its first from the index, and the first of those are the page. By punctuation alone nothing is
+// found, as among documents.
 const equipmentListSQL = `
 SELECT ` + equipmentColumns + `, lower(e.name) AS sort_name FROM unnest(@mine::uuid[]) AS home(id) CROSS JOIN LATERAL (
 	SELECT e.* FROM equipment e
@@ -175,7 +175,8 @@ SELECT ` + equipmentColumns + `, lower(e.name) AS sort_name FROM unnest(@mine::u
 		AND (@category::text IS NULL OR e.category = @category::text)
 		AND (@in_use::boolean IS NULL OR ` + inUse + ` = @in_use::boolean)
 		AND (@replace_before::date IS NULL OR (` + inUse + ` AND ` + replaceBy + ` <= @replace_before::date))
-		AND (@text::text IS NULL OR folded(concat_ws(' ', e.name, e.manufacturer, e.model_number, e.serial_number, e.location)) LIKE folded(@text::text))
+		AND (@text::text IS NULL
+			OR strpos(folded(concat_ws(' ', e.name, e.manufacturer, e.model_number, e.serial_number, e.location)), nullif(btrim(folded(@text::text)), '')) > 0)
 	ORDER BY lower(e.name), e.id LIMIT @limit::int) e
 ORDER BY lower(e.name), e.id LIMIT @limit::int`
 
@@ -188,7 +189,7 @@ func readEquipmentList(ctx context.Context, q pg.Querier, v EquipmentView, f Equ
 		args["category"] = f.Category
 	}
 	if f.Text != "" {
-		args["text"] = "%" + strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(f.Text) + "%" // it stands for itself
+		args["text"] = f.Text
 	}
 	if after != nil {
 		args["after_name"], args["after_id"] = after.Name, after.ID

@@ -281,9 +281,10 @@ func TestEquipmentIsListedByName(t *testing.T) {
 		"?q=S%C3%96HNE":                      {"delta"},
 		"?q=t1000":                           {"Charlie"},
 		"?q=xb-":                             {"alpha"},
-		"?q=100%25":                          {"Bravo"},
-		"?q=%25":                             {"Bravo"},
-		"?q=_":                               nil,
+		"?q=100%25%20attic":                  {"Bravo"},
+		"?q=%25":                             nil,
+		"?q=attic%20x":                       nil,
+		"?q=XB%2012":                         {"alpha"},
 		"?q=a&in_use=false&category=heating": {"alpha"},
 	} {
 		if got := names("/api/equipment/" + path); !slices.Equal(got, want) {
