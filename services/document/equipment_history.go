@@ -74,7 +74,9 @@ func (s *Service) HistoryOfEquipment(ctx context.Context, v EquipmentView, id uu
 	}
 	home, _ := homeOf(v.homes, out.Equipment.ResidenceID)
 	out.Equipment = out.Equipment.aged()
-	countDown(out.Documents, v.today)
+	for i, d := range out.Documents {
+		out.Documents[i] = d.on(v.today)
+	}
 	out.OpenTasks, out.Totals = work.OpenTasks, out.Equipment.totals(work.Totals, home.Currency, v.today)
 	entries := make([]EquipmentEntry, len(work.Completions))
 	for i, done := range work.Completions {
@@ -84,15 +86,6 @@ func (s *Service) HistoryOfEquipment(ctx context.Context, v EquipmentView, id uu
 		return internalapi.WorkPlace{At: e.CompletedAt, ID: e.ID}
 	})
 	return out, err
-}
-
-// countDown says of each document how far off its end is.
-func countDown(documents []Document, today day.Day) {
-	for i, d := range documents {
-		if d.EndDate != nil {
-			documents[i].DaysUntilExpiry = new(today.DaysUntil(*d.EndDate))
-		}
-	}
 }
 
 // daysAYear is a year with its share of the leap day.

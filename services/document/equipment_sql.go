@@ -20,14 +20,8 @@ import (
 const equipmentColumns = `e.id, e.residence_id, e.created_by_id, e.name, e.category, e.manufacturer, e.model_number, e.serial_number, e.location,
 	e.notes, e.purchase_date, e.purchase_price, e.install_date, e.expected_life_years, e.removed_date, e.upload_ids, e.version, e.created_at, e.updated_at`
 
-const (
-	// equipmentRef is equipment e as events tell of it.
-	equipmentRef = `jsonb_build_object('id', e.id, 'residence_id', e.residence_id, 'name', e.name, 'version', e.version)`
-
-	// lostDocument is a document d that has let go of its equipment, as events tell of it.
-	lostDocument = `jsonb_strip_nulls(jsonb_build_object('id', d.id, 'residence_id', d.residence_id, 'document_type', d.document_type, 'title', d.title,
-		'item_name', d.item_name, 'end_date', d.end_date, 'is_active', d.is_active, 'version', d.version))`
-)
+// equipmentRef is equipment e as events tell of it.
+const equipmentRef = `jsonb_build_object('id', e.id, 'residence_id', e.residence_id, 'name', e.name, 'version', e.version)`
 
 // writtenEquipment is the equipment after a write, or as it stands when the write did not apply.
 type writtenEquipment struct {
@@ -145,7 +139,7 @@ let_go AS (
 	FROM changed WHERE d.equipment_id = changed.id RETURNING d.*),
 told AS (
 	INSERT INTO outbox (id, name, payload, trace)
-	SELECT gen_random_uuid(), @document_name, @document_payload::jsonb || ` + lostDocument + `, @document_trace FROM let_go d),
+	SELECT gen_random_uuid(), @document_name, @document_payload::jsonb || ` + documentRef + `, @document_trace FROM let_go d),
 event AS (` + events.ColumnsWith(equipmentRef) + ` FROM changed e)
 SELECT 'done' AS outcome, '' AS field, ` + equipmentColumns + ` FROM changed e
 UNION ALL
