@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"hearth.internal/document/filetype/samples"
 	"hearth.internal/pkg/testkit"
 )
 
@@ -79,7 +80,7 @@ func (o things) idFor(path, parameter string) string {
 		{"/api/tasks/", "item_id", "item"}, {"/api/tasks/", "skip_id", "skip"},
 		{"/api/task-completions/", "id", "completion"}, {"/api/calendar/", "key", "calendar"},
 		{"/api/contractors/by-residence/", "residence_id", "residence"}, {"/api/contractors/", "id", "contractor"},
-		{"/api/equipment/", "id", "equipment"},
+		{"/api/equipment/", "id", "equipment"}, {"/api/uploads/", "id", "upload"}, {"/api/media/", "upload_id", "upload"},
 		{"/api/documents/", "id", "document"}, {"/api/documents/", "image_id", "image"},
 	} {
 		if strings.HasPrefix(path, known.prefix) && parameter == known.parameter {
@@ -195,11 +196,12 @@ func TestStranger(t *testing.T) {
 	owner, stranger := w.join(t, "Owner"), w.join(t, "Stranger")
 	house := owner.home("Maple Street")
 	task, item, skip := owner.chore(house)
+	photo := owner.upload("roof.jpg", samples.Allowed()[0].Body)
 	owned := things{
 		"residence": house, "task": task, "item": item, "skip": skip, "user": owner.ID,
 		"completion": owner.want(201, "POST", "/api/task-completions/", map[string]any{"task_id": owner.task(house, "Done", nil)}).text("id"),
 		"contractor": owner.want(201, "POST", "/api/contractors/", map[string]any{"name": "Rosa"}).text("id"),
-		"document":   owner.paper(house, nil), "image": uuid.NewString(),
+		"document":   owner.paper(house, map[string]any{"upload_id": photo, "image_ids": []string{photo}}), "image": photo, "upload": photo,
 		"equipment": owner.equipment(house, "Furnace"),
 		"calendar":  owner.want(201, "POST", "/api/calendar/", nil).text("key"),
 		"session":   owner.want(200, "GET", "/api/auth/sessions/", nil).text("items.0.id"),
@@ -289,7 +291,7 @@ func snapshot(owner *person, owned things) string {
 		"/api/residences/" + owned["residence"] + "/", "/api/residences/" + owned["residence"] + "/users/",
 		"/api/tasks/" + owned["task"] + "/", "/api/task-completions/" + owned["completion"] + "/",
 		"/api/contractors/" + owned["contractor"] + "/", "/api/equipment/" + owned["equipment"] + "/",
-		"/api/documents/" + owned["document"] + "/",
+		"/api/documents/" + owned["document"] + "/", "/api/media/" + owned["upload"] + "/",
 	} {
 		b.Write(owner.want(200, "GET", path, nil).Body)
 	}
@@ -305,11 +307,12 @@ func TestViewerChangesNothing(t *testing.T) {
 	owner.invite(viewer, house)
 	owner.want(200, "PATCH", "/api/residences/"+house+"/users/"+viewer.ID+"/", map[string]any{"role": "viewer"})
 	task, item, skip := owner.chore(house)
+	photo := owner.upload("roof.jpg", samples.Allowed()[0].Body)
 	owned := things{
 		"residence": house, "task": task, "item": item, "skip": skip, "user": owner.ID, "session": uuid.NewString(),
 		"completion": owner.want(201, "POST", "/api/task-completions/", map[string]any{"task_id": owner.task(house, "Done", nil)}).text("id"),
 		"contractor": owner.want(201, "POST", "/api/contractors/", map[string]any{"name": "Rosa", "residence_id": house}).text("id"),
-		"document":   owner.paper(house, nil), "image": uuid.NewString(),
+		"document":   owner.paper(house, map[string]any{"upload_id": photo, "image_ids": []string{photo}}), "image": photo, "upload": photo,
 		"equipment": owner.equipment(house, "Furnace"),
 		"calendar":  owner.want(201, "POST", "/api/calendar/", nil).text("key"),
 	}
@@ -333,7 +336,8 @@ func TestViewerChangesNothing(t *testing.T) {
 			}
 			a := viewer.call(strings.ToUpper(method), filled, body)
 			op.documented(t, method, path, a)
-			personal := strings.HasSuffix(path, "/toggle-favorite/") || strings.HasSuffix(path, "/share-code/")        // one's own, or not there
+			personal := strings.HasSuffix(path, "/toggle-favorite/") || strings.HasSuffix(path, "/share-code/") || // one's own, or not there
+				strings.HasPrefix(path, "/api/uploads/{id}/") && method != "get"
 			report := strings.HasPrefix(path, "/api/residences/{id}/generate-") && strings.HasSuffix(path, "-report/") // looks, and changes nothing
 			switch {
 			case report && a.Status != 200:
