@@ -135,30 +135,57 @@ func (w *world) sound(t *testing.T) int {
 	return found.Uploads
 }
 
-func (w *world) findings(t *testing.T) papers.Finding {
+// withPapers lends the document service's database.
+func (w *world) withPapers(t *testing.T, use func(*pg.DB)) {
+	t.Helper()
+	address, err := w.Database("document")
+	if err != nil {
+		t.Fatal(err)
+	}
+	db, err := pg.Open(t.Context(), pg.Config{URL: address, Pool: 1}, w.silent(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	use(db)
+}
+
+// silent collects nothing.
+func (w *world) silent(t *testing.T) *telemetry.Telemetry {
 	t.Helper()
 	tel, err := telemetry.New(t.Context(), telemetry.Config{Service: "check", Out: io.Discard})
 	if err != nil {
 		t.Fatal(err)
 	}
-	address, err := w.Database("document")
+	return tel
+}
+
+func (w *world) findings(t *testing.T) papers.Finding {
+	t.Helper()
+	store, err := blob.Open(t.Context(), blob.Config{StorageDir: w.files}, w.silent(t))
 	if err != nil {
 		t.Fatal(err)
 	}
-	db, err := pg.Open(t.Context(), pg.Config{URL: address, Pool: 1}, tel)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
-	store, err := blob.Open(t.Context(), blob.Config{StorageDir: w.files}, tel)
-	if err != nil {
-		t.Fatal(err)
-	}
-	found, err := papers.Check(t.Context(), db, store, true)
+	var found papers.Finding
+	w.withPapers(t, func(db *pg.DB) { found, err = papers.Check(t.Context(), db, store, true) })
 	if err != nil {
 		t.Fatal(err)
 	}
 	return found
+}
+
+// unclaimed is how many uploads there are that nothing uses.
+func (w *world) unclaimed(t *testing.T) int {
+	t.Helper()
+	var n int
+	var err error
+	w.withPapers(t, func(db *pg.DB) {
+		n, _, err = pg.Scalar[int](t.Context(), db, `SELECT count(*)::int FROM uploads WHERE unclaimed_at IS NOT NULL`, nil)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }
 
 // resident is the memory of a process, in KiB: what it has now, or at the most had.
@@ -259,4 +286,33 @@ func TestNoUploadIsHalf(t *testing.T) {
 	if !found.Sound() {
 		t.Errorf("the storage: %+v", found)
 	}
+}
+
+// TestADeletedResidenceLeavesNoFile: what documents, equipment, completions and contractors kept is gone from the
+// database and from the storage, and nothing else.
+func TestADeletedResidenceLeavesNoFile(t *testing.T) {
+	w := start(t)
+	ada, sam := w.join(t, "Ada"), w.join(t, "Sam")
+	house := ada.home("Maple Street")
+	ada.invite(sam, house)
+	photo := func() string { return ada.upload("photo.jpg", samples.Allowed()[0].Body) }
+	kept := map[string]string{"a document": photo(), "an image": photo(), "equipment": photo(), "a completion": photo(), "a contractor": photo(), "an avatar": photo()}
+	ada.paper(house, map[string]any{"upload_id": kept["a document"], "image_ids": []string{kept["an image"]}})
+	ada.want(201, "POST", "/api/equipment/", map[string]any{"residence_id": house, "name": "Furnace", "category": "heating", "upload_ids": []string{kept["equipment"]}})
+	ada.want(201, "POST", "/api/task-completions/", map[string]any{"task_id": ada.task(house, "Sweep", nil), "upload_ids": []string{kept["a completion"]}})
+	ada.want(201, "POST", "/api/contractors/", map[string]any{"name": "Rosa", "residence_id": house, "upload_ids": []string{kept["a contractor"]}})
+	ada.want(200, "PATCH", "/api/auth/profile/", map[string]any{"avatar_upload_id": kept["an avatar"]})
+	for what, id := range kept {
+		testkit.Eventually(t, "the other member sees what is of "+what, func() bool { return sam.call("GET", "/api/media/"+id+"/", nil).Status == 200 })
+	}
+	if a := sam.call("POST", "/api/task-completions/", map[string]any{"task_id": ada.task(house, "Mop", nil), "upload_ids": []string{ada.upload("mine.jpg", samples.Allowed()[0].Body)}}); a.Status != 422 {
+		t.Errorf("somebody else's photo: %d %s", a.Status, a.Body)
+	}
+	ada.want(204, "DELETE", "/api/residences/"+house+"/", nil)
+	eventually(t, time.Minute, "all but the avatar, and what nothing uses, is gone", func() bool {
+		found := w.findings(t)
+		return found.Sound() && found.Uploads == 2 && found.Blobs == 2*3
+	})
+	ada.want(200, "GET", "/api/media/"+kept["an avatar"]+"/", nil)
+	sam.want(404, "GET", "/api/media/"+kept["an avatar"]+"/", nil) // they share no home any more
 }

@@ -20,7 +20,7 @@ type Household struct {
 }
 
 // Demo makes the demo household, or finds it: two people who share two residences, with tasks in every column of the
-// board and contractors. Everything has a fixed id, so doing it twice changes nothing.
+// board, contractors, equipment and papers. Everything has a fixed id, so doing it twice changes nothing.
 func Demo(ctx context.Context, gateway string, now time.Time) (Household, error) {
 	h := Household{Owner: "ada@hearth.example", Partner: "sam@hearth.example", Password: "warm-hearth-2026"}
 	client := &client{base: gateway, http: &http.Client{Timeout: 20 * time.Second}}
@@ -71,6 +71,7 @@ func (h *household) fill() error {
 	h.contractor("contractor-roof", "Tom Becker", "Becker & Sons Roofing", "+1 503 555 0177", house, "roof")
 	h.contractor("contractor-electric", "Yuki Tanaka", "Tanaka Electric", "+1 541 555 0119", cabin, "electr")
 	h.tasks(house, cabin, plumber)
+	h.papers(house, cabin, plumber)
 	return h.err
 }
 
@@ -263,12 +264,17 @@ func (c *client) call(ctx context.Context, method, path string, body any) ([]byt
 		}
 		reader = bytes.NewReader(raw)
 	}
-	req, err := http.NewRequestWithContext(ctx, method, c.base+path, reader)
+	return c.send(ctx, method, path, "application/json", reader)
+}
+
+// send sends a body of that type; nil is none.
+func (c *client) send(ctx context.Context, method, path, contentType string, body io.Reader) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, method, c.base+path, body)
 	if err != nil {
 		return nil, fmt.Errorf("demo household: %w", err)
 	}
 	if body != nil {
-		req.Header.Set("Content-Type", "application/json")
+		req.Header.Set("Content-Type", contentType)
 	}
 	if c.token != "" {
 		req.Header.Set("Authorization", "Token "+c.token)
