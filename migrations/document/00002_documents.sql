@@ -201,10 +201,14 @@ CREATE FUNCTION folded(text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE A
         'ß', 'ss'), 'æ', 'ae'), 'œ', 'oe')
 $$;
 
--- words_of is the words of a text, parted where punctuation stands: the parser would take 12-3 for two numbers, of which one
--- is negative, and an address for one word.
+-- parted is the folded text with spaces for punctuation: the parser of words would take 12-3 for two numbers, of which one is
+-- negative, and an address for one word.
+CREATE FUNCTION parted(text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT translate(folded($1), $p$!"#$%&'()*+,-./:;<=>?@[\]^_`{|}~$p$, repeat(' ', 32))
+$$;
+
 CREATE FUNCTION words_of(text) RETURNS tsvector LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    SELECT to_tsvector('simple', translate(folded($1), $p$!"#$%&'()*+,-./:;<=>?@[\]^_`{|}~$p$, repeat(' ', 32)))
+    SELECT to_tsvector('simple', parted($1))
 $$;
 
 -- Words of names count more than those of notes, and those more than what stands in the file.

@@ -170,7 +170,7 @@ SELECT ` + equipmentColumns + `, lower(e.name) AS sort_name FROM unnest(@mine::u
 		AND (@in_use::boolean IS NULL OR ` + inUse + ` = @in_use::boolean)
 		AND (@replace_before::date IS NULL OR (` + inUse + ` AND ` + replaceBy + ` <= @replace_before::date))
 		AND (@text::text IS NULL
-			OR strpos(folded(concat_ws(' ', e.name, e.manufacturer, e.model_number, e.serial_number, e.location)), nullif(btrim(folded(@text::text)), '')) > 0)
+			OR strpos(parted(concat_ws(' ', e.name, e.manufacturer, e.model_number, e.serial_number, e.location)), nullif(btrim(parted(@text::text)), '')) > 0)
 	ORDER BY lower(e.name), e.id LIMIT @limit::int) e
 ORDER BY lower(e.name), e.id LIMIT @limit::int`
 
