@@ -223,6 +223,28 @@ func TestRoundTripBudget(t *testing.T) {
 		})
 	})
 
+	t.Run("files", func(t *testing.T) {
+		send := func(cold bool) func() answer {
+			return func() answer {
+				if cold {
+					w.forget(t)
+				} else {
+					ada.want(200, "GET", "/api/tasks/", nil)
+				}
+				a, err := ada.send("notes.txt", []byte("The boiler's serial number is 4711."), uuid.Must(uuid.NewV7()).String())
+				if err != nil || a.Status != 201 {
+					t.Fatalf("%v %d %s", err, a.Status, a.Body)
+				}
+				return a
+			}
+		}
+		file := "/api/media/" + send(false)().text("id") + "/"
+		within(t, "POST /api/uploads/, cold", 2, send(true))
+		within(t, "POST /api/uploads/, warm", 1, send(false))
+		within(t, "GET "+file+", cold", 2, ask(true, 200, "GET", file, nothing))
+		within(t, "GET "+file+", warm", 1, ask(false, 200, "GET", file, nothing))
+	})
+
 	t.Run("a change of the person", func(t *testing.T) {
 		// It ends what is known of the token, at once and once more by the relay: afterwards the next request is a cold one.
 		known := func() {

@@ -12,11 +12,12 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/valyala/fasthttp"
 
+	"hearth.internal/document"
 	"hearth.internal/task"
 )
 
-// floor is the least that a gateway and a service can do for a board: a Redis GET each (a token, the residences), the
-// board's SQL, and its rows as JSON. No token check, no tracing, no metrics, no validation, no columns.
+// floor is the least that a gateway and a service can do for a list: a Redis GET each (a token, the residences), the
+// list's SQL, and its rows as JSON. No token check, no tracing, no metrics, no validation, no columns.
 type floor struct {
 	url   string
 	close func()
@@ -28,8 +29,18 @@ const (
 	floorHomes = "floor:homes:" // and the residence
 )
 
-func startFloor(ctx context.Context, database, redisURL string) (*floor, error) {
-	pool, err := pgxpool.New(ctx, database)
+// The lists that the floor has.
+const (
+	floorBoard  = "board"
+	floorPapers = "papers"
+)
+
+func startFloor(ctx context.Context, tasks, papers, redisURL string) (*floor, error) {
+	pool, err := pgxpool.New(ctx, tasks)
+	if err != nil {
+		return nil, fmt.Errorf("floor: %w", err)
+	}
+	paperPool, err := pgxpool.New(ctx, papers)
 	if err != nil {
 		return nil, fmt.Errorf("floor: %w", err)
 	}
@@ -42,27 +53,33 @@ func startFloor(ctx context.Context, database, redisURL string) (*floor, error) 
 	if err != nil {
 		return nil, err
 	}
-	service.Get("/board/:home", func(c *fiber.Ctx) error {
-		var homes []uuid.UUID
-		raw, err := rdb.Get(c.Context(), floorHomes+c.Params("home")).Bytes()
-		if err == nil {
-			err = json.Unmarshal(raw, &homes)
-		}
-		if err != nil {
-			return err
-		}
-		rows, err := task.ReadBoard(c.Context(), pool, homes)
-		if err != nil {
-			return err
-		}
-		return c.JSON(fiber.Map{"tasks": rows})
+	list := func(what string, read func(ctx context.Context, homes []uuid.UUID) (any, error)) {
+		service.Get("/"+what+"/:home", func(c *fiber.Ctx) error {
+			var homes []uuid.UUID
+			raw, err := rdb.Get(c.Context(), floorHomes+c.Params("home")).Bytes()
+			if err == nil {
+				err = json.Unmarshal(raw, &homes)
+			}
+			if err != nil {
+				return err
+			}
+			rows, err := read(c.Context(), homes)
+			if err != nil {
+				return err
+			}
+			return c.JSON(fiber.Map{"items": rows})
+		})
+	}
+	list(floorBoard, func(ctx context.Context, homes []uuid.UUID) (any, error) { return task.ReadBoard(ctx, pool, homes) })
+	list(floorPapers, func(ctx context.Context, homes []uuid.UUID) (any, error) {
+		return document.ReadDocuments(ctx, paperPool, homes, fullBoard)
 	})
 	gateway, gatewayAddr, err := listenFiber(ctx)
 	if err != nil {
 		return nil, err
 	}
 	upstream := &fasthttp.HostClient{Addr: serviceAddr, MaxConns: 512}
-	gateway.Get("/board/:home", func(c *fiber.Ctx) error {
+	gateway.Get("/:list/:home", func(c *fiber.Ctx) error {
 		if err := rdb.Get(c.Context(), floorToken).Err(); err != nil {
 			return err
 		}
@@ -82,6 +99,7 @@ func startFloor(ctx context.Context, database, redisURL string) (*floor, error) 
 		_ = gateway.Shutdown() // nothing is in flight any more
 		_ = service.Shutdown()
 		pool.Close()
+		paperPool.Close()
 		_ = rdb.Close()
 	}}, nil
 }
@@ -96,8 +114,8 @@ func listenFiber(ctx context.Context) (*fiber.App, string, error) {
 	return app, listener.Addr().String(), nil
 }
 
-// board is the floor's answer to the board of one residence.
-func (f *floor) board(ctx context.Context, redisURL, home string, least int) (target, error) {
+// list is the floor's answer to a list of one residence.
+func (f *floor) list(ctx context.Context, what, redisURL, home string, least int) (target, error) {
 	options, err := redis.ParseURL(redisURL)
 	if err != nil {
 		return target{}, fmt.Errorf("floor: %w", err)
@@ -107,5 +125,5 @@ func (f *floor) board(ctx context.Context, redisURL, home string, least int) (ta
 	if err := rdb.Set(ctx, floorHomes+home, `["`+home+`"]`, 0).Err(); err != nil {
 		return target{}, fmt.Errorf("floor: %w", err)
 	}
-	return target{name: "bare floor", url: f.url + "/board/" + home, wants: least, header: map[string]string{"Accept": "application/json"}}, nil
+	return target{name: "bare floor", url: f.url + "/" + what + "/" + home, wants: least, header: map[string]string{"Accept": "application/json"}}, nil
 }

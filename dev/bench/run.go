@@ -52,7 +52,11 @@ func Boards(ctx context.Context, o Options) (err error) {
 	if err != nil {
 		return err
 	}
-	f, err := startFloor(ctx, database, o.Redis)
+	papers, err := s.Database("document")
+	if err != nil {
+		return err
+	}
+	f, err := startFloor(ctx, database, papers, o.Redis)
 	if err != nil {
 		return err
 	}
@@ -67,7 +71,7 @@ func Boards(ctx context.Context, o Options) (err error) {
 		if err != nil {
 			return err
 		}
-		floor, err := f.board(ctx, o.Redis, home, b.tasks*300)
+		floor, err := f.list(ctx, floorBoard, o.Redis, home, b.tasks*300)
 		if err != nil {
 			return err
 		}
@@ -77,6 +81,9 @@ func Boards(ctx context.Context, o Options) (err error) {
 			return err
 		}
 		report(o.Out, b.what, a, z)
+	}
+	if err := benchPapers(ctx, o, s.URL, f); err != nil {
+		return err
 	}
 	if o.Grown == 0 {
 		return nil
@@ -118,11 +125,15 @@ func (c *client) post(ctx context.Context, path string, body, into any) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.base+path, bytes.NewReader(raw))
+	return c.send(ctx, path, "application/json", bytes.NewReader(raw), into)
+}
+
+func (c *client) send(ctx context.Context, path, contentType string, body io.Reader, into any) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.base+path, body)
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Content-Type", contentType)
 	if c.token != "" {
 		req.Header.Set("Authorization", "Token "+c.token)
 	}
