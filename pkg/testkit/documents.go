@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -24,6 +25,9 @@ type Documents struct {
 	papers  map[uuid.UUID]internalapi.Papers // by residence
 	asked   int
 	broken  bool
+	delay   time.Duration
+	opened  int // thumbnails that are on their way
+	atOnce  int // the most of them
 }
 
 // NewDocuments starts it; nobody may name anything yet.
@@ -42,16 +46,16 @@ func NewDocuments(t testing.TB) *Documents {
 		})
 	})
 	mux.HandleFunc("GET /internal/media/{id}", func(w http.ResponseWriter, r *http.Request) {
-		d.mu.Lock()
-		file := d.files[uuid.MustParse(r.PathValue("id"))]
-		d.mu.Unlock()
-		if file == nil || r.URL.Query().Get("size") != "preview" {
+		file := d.file(uuid.MustParse(r.PathValue("id")))
+		defer d.sent()
+		if file == nil || r.URL.Query().Get("size") != "thumb" {
 			w.Header().Set("Content-Type", "application/problem+json")
 			w.WriteHeader(http.StatusNotFound)
 			_, _ = io.WriteString(w, `{"status":404,"code":"not_found"}`)
 			return
 		}
 		w.Header().Set("Content-Type", "image/jpeg")
+		w.Header().Set("Server-Timing", `db;desc="1", redis;desc="0", total;dur=1`)
 		_, _ = w.Write(file) // whoever has seen enough goes away
 	})
 	server := httptest.NewServer(d.unlessBroken(mux))
@@ -99,6 +103,39 @@ func (d *Documents) attachable(q internalapi.AttachQuery) internalapi.AttachAnsw
 	return internalapi.AttachAnswer{UploadIDs: denied, EquipmentIDs: []uuid.UUID{}}
 }
 
+// file is a thumbnail, after the delay.
+func (d *Documents) file(id uuid.UUID) []byte {
+	d.mu.Lock()
+	delay := d.delay
+	d.opened++
+	d.atOnce = max(d.atOnce, d.opened)
+	d.mu.Unlock()
+	<-time.After(delay)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.files[id]
+}
+
+func (d *Documents) sent() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.opened--
+}
+
+// Delay is how far away thumbnails are.
+func (d *Documents) Delay(by time.Duration) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.delay = by
+}
+
+// AtOnce is how many thumbnails were on their way at the same time, at the most.
+func (d *Documents) AtOnce() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.atOnce
+}
+
 // Upload is a new image that the people may name.
 func (d *Documents) Upload(by ...uuid.UUID) uuid.UUID {
 	d.mu.Lock()
@@ -119,11 +156,11 @@ func (d *Documents) UploadPaper(by ...uuid.UUID) uuid.UUID {
 	return id
 }
 
-// Hold gives an upload its preview.
-func (d *Documents) Hold(upload uuid.UUID, preview []byte) {
+// Hold gives an upload its thumbnail.
+func (d *Documents) Hold(upload uuid.UUID, thumb []byte) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.files[upload] = preview
+	d.files[upload] = thumb
 }
 
 // Keep gives a residence its papers.

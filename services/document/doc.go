@@ -14,7 +14,8 @@
 // Calls residence for who sees which residence, where the cache does not know; and task for what was done to equipment
 // and for where the tasks and contractors are that a document is to name.
 // Internal operations: what changed since a cursor for the gateway; documents in numbers for billing; which uploads and
-// equipment somebody may name, and where that equipment is, for task and auth.
+// equipment somebody may name, and where that equipment is, for task and auth; files, and what a residence has on paper,
+// for task's reports.
 //
 // Equipment stays in its residence: its history is made of what was done there. What task knows of that and what is known
 // here are read at the same time, because both are bounded by the residences that the person sees.

@@ -16,7 +16,8 @@
 // they own, in the one round trip of the write; without a limit nothing is counted.
 //
 // Calls residence for who sees which residence, where the cache does not know, and for what a report says of the
-// residence; and document for where equipment is that somebody names. Internal operations: counts by residence for
+// residence; and document for where equipment is that somebody names and whether files are theirs to name, for the photos
+// of reports, and for what a history says of equipment, warranties and other papers. Internal operations: counts by residence for
 // residence, what was done to equipment for document, lookups and what changed since a cursor for the gateway, reports for
 // notification.
 //

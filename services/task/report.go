@@ -3,7 +3,6 @@ package task
 import (
 	"bytes"
 	"context"
-	"io"
 	"mime"
 	"slices"
 	"strings"
@@ -162,15 +161,23 @@ type material struct {
 	person      reportPerson
 	tasks       []reportTask
 	completions []reportCompletion
+	upkeep      []reportUpkeep     // of equipment, in a history
+	papers      internalapi.Papers // in a history
 }
 
-// gather asks for everything at once: the residence's name and address, and in one round trip what this service has.
+// gather asks for everything at once: the residence's name and address, what a history needs of its papers, and in one
+// round trip what this service has.
 func (s *Service) gather(ctx context.Context, kind string, m *material) error {
 	return roundtrip.Together(ctx, func(ctx context.Context) (err error) {
 		m.place, err = s.Calls.Residence(s.Config.ResidenceURL).Place(ctx, m.home.ID)
 		return err
 	}, func(ctx context.Context) error {
 		return readMaterial(ctx, s.DB, kind == tasksReport, m)
+	}, func(ctx context.Context) (err error) {
+		if kind == historyReport {
+			m.papers, err = s.documents.Papers(ctx, internalapi.PapersQuery{ResidenceID: m.home.ID, On: m.today})
+		}
+		return err
 	})
 }
 
@@ -182,23 +189,32 @@ func (s *Service) write(ctx context.Context, order ReportOrder, m material) ([]b
 	if order.Locale != "" {
 		head.Locale = order.Locale
 	}
-	done := s.completionsOf(ctx, m)
-	all := 0
-	if len(m.completions) > 0 {
-		all = m.completions[0].OfAll
-	}
+	photos := album{open: s.photo}
+	done := m.done(ctx, &photos)
 	var out bytes.Buffer
-	var err error
-	if order.Kind == historyReport {
-		err = report.WriteHistory(ctx, &out, report.History{Head: head, Completions: done, AllCompletions: all})
-	} else {
-		d := report.Tasks{Head: head, From: m.from, To: m.to, Tasks: tasksOf(m), Completions: done, AllCompletions: all}
-		if len(m.tasks) > 0 {
-			d.AllTasks = m.tasks[0].OfAll
+	err := photos.whileDrawn(ctx, func(ctx context.Context) error {
+		if order.Kind == historyReport {
+			return report.WriteHistory(ctx, &out, m.history(head, done))
 		}
-		err = report.WriteTasks(ctx, &out, d)
-	}
+		return report.WriteTasks(ctx, &out, m.chores(head, done))
+	})
 	return out.Bytes(), err
+}
+
+// chores is the material as the report of tasks wants it.
+func (m material) chores(head report.Head, done []report.Completion) report.Tasks {
+	d := report.Tasks{Head: head, From: m.from, To: m.to, Tasks: tasksOf(m), Completions: done, AllCompletions: m.allCompletions()}
+	if len(m.tasks) > 0 {
+		d.AllTasks = m.tasks[0].OfAll
+	}
+	return d
+}
+
+func (m material) allCompletions() int {
+	if len(m.completions) == 0 {
+		return 0
+	}
+	return m.completions[0].OfAll
 }
 
 // statusOf are the report's words for the board's columns.
@@ -233,12 +249,13 @@ func tasksOf(m material) []report.Task {
 	return out
 }
 
-func (s *Service) completionsOf(ctx context.Context, m material) []report.Completion {
+// done is what was done, with its photos in the album.
+func (m material) done(ctx context.Context, photos *album) []report.Completion {
 	out := make([]report.Completion, len(m.completions))
 	for i, c := range m.completions {
 		out[i] = report.Completion{
 			On: day.In(c.CompletedAt, m.zone), Task: c.Task, Category: c.Category, Notes: c.Notes, Cost: c.ActualCost,
-			By: report.Person{ID: c.CompletedByID, Name: c.CompletedByName}, Photos: s.photosOf(ctx, c.UploadIDs),
+			By: report.Person{ID: c.CompletedByID, Name: c.CompletedByName}, Photos: photos.add(ctx, c.UploadIDs),
 		}
 		if c.NotesCut {
 			out[i].Notes += " … (shortened)"
@@ -250,18 +267,6 @@ func (s *Service) completionsOf(ctx context.Context, m material) []report.Comple
 		if c.ContractorID != nil { // of one that was deleted there is the name alone
 			out[i].Contractor.ID = *c.ContractorID
 		}
-	}
-	return out
-}
-
-// photosOf opens the photos of a completion when the report comes to them.
-func (s *Service) photosOf(ctx context.Context, uploads []uuid.UUID) []report.Photo {
-	if s.photo == nil {
-		return nil
-	}
-	out := make([]report.Photo, len(uploads))
-	for i, id := range uploads {
-		out[i] = func() (io.ReadCloser, error) { return s.photo(ctx, id) }
 	}
 	return out
 }

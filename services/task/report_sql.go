@@ -53,6 +53,13 @@ type reportCompletion struct {
 	OfAll             int
 }
 
+// reportUpkeep is what is known of the maintenance of a piece of equipment.
+type reportUpkeep struct {
+	EquipmentID uuid.UUID
+	Works       int
+	Cost        *money.Amount
+}
+
 const reportPersonSQL = `SELECT n.name, p.locale FROM people p CROSS JOIN LATERAL (` + personName + ` WHERE p.user_id = @actor::uuid) n WHERE p.user_id = @actor::uuid`
 
 // What is done has cost what its completions say, unless somebody has said it of the task.
@@ -80,7 +87,11 @@ WHERE c.residence_id = @residence::uuid
 	AND (@since::timestamptz IS NULL OR c.completed_at >= @since::timestamptz) AND (@until::timestamptz IS NULL OR c.completed_at < @until::timestamptz)
 ORDER BY c.completed_at DESC, c.id DESC LIMIT @limit::int`
 
-// readMaterial fills in the person, the completions and, if they are wanted, the tasks.
+const reportUpkeepSQL = `
+SELECT c.equipment_id, count(*)::int AS works, sum(c.actual_cost)::bigint AS cost
+FROM completions c WHERE c.residence_id = @residence::uuid AND c.equipment_id IS NOT NULL GROUP BY c.equipment_id`
+
+// readMaterial fills in the person, the completions and, if they are wanted, the tasks; else the upkeep of equipment.
 func readMaterial(ctx context.Context, q pg.Querier, withTasks bool, m *material) error {
 	args := pgx.NamedArgs{"actor": m.actor.UserID, "residence": m.home.ID, "since": nil, "until": nil, "notes": reportNotes, "limit": reportCompletions}
 	if !m.to.IsZero() {
@@ -92,6 +103,8 @@ func readMaterial(ctx context.Context, q pg.Querier, withTasks bool, m *material
 	batch.Queue(reportCompletionsSQL, args).Query(pg.Rows(&m.completions))
 	if withTasks {
 		batch.Queue(reportTasksSQL, pgx.NamedArgs{"residence": m.home.ID, "limit": reportTasks}).Query(pg.Rows(&m.tasks))
+	} else {
+		batch.Queue(reportUpkeepSQL, args).Query(pg.Rows(&m.upkeep))
 	}
 	if err := pg.Send(ctx, q, &batch); err != nil {
 		return fmt.Errorf("report of %s: %w", m.home.ID, err)

@@ -7,13 +7,16 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/ledongthuc/pdf"
 
+	"hearth.internal/pkg/day"
 	"hearth.internal/pkg/events"
 	"hearth.internal/pkg/internalapi"
+	"hearth.internal/pkg/money"
 	"hearth.internal/pkg/testkit"
 )
 
@@ -125,11 +128,38 @@ func TestHistoryReport(t *testing.T) {
 	h.know(t, h.viewer, "Vera", "en")
 	rosa := testkit.JSON[struct{ ID uuid.UUID }](t, h.owner.Want(201, "POST", "/api/contractors/", doc{"name": "Rosa", "company": "Becker", "residence_id": h.home})).ID
 	yearly := h.add(t, h.owner, doc{"title": "Sweep the chimney", "frequency_id": monthly, "due_date": "2024-01-01"})
+	furnace := newID()
+	replaceBy, ends, ended, price := day.Must("2040-02-01"), day.Must("2027-01-31"), day.Must("2026-03-09"), money.Amount(129900)
+	installed := day.Must("2020-02-01")
+	h.documents.Keep(h.home, internalapi.Papers{
+		Equipment: []internalapi.PaperEquipment{
+			{ID: furnace, Name: "Furnace", Manufacturer: "Lennox", ModelNumber: "SL280V", SerialNumber: "5913", Location: "Basement", InstallDate: &installed, ReplaceBy: &replaceBy},
+			{ID: newID(), Name: "Fridge", PurchaseDate: &installed},
+		},
+		Warranties: []internalapi.PaperWarranty{
+			{Item: "Furnace", Provider: "Lennox Inc", ClaimPhone: "+1 503 555 0142", ClaimEmail: "claims@example.com", EndDate: &ends, Price: &price, IsActive: true},
+			{Item: "Fridge", EndDate: &ended, IsActive: true}, {Item: "Roof", IsActive: true}, {Item: "Sold", IsActive: false},
+		},
+		Documents:    []internalapi.Paper{{Title: "Fire insurance", DocumentType: "insurance", AddedAt: time.Date(2026, 1, 1, 23, 30, 0, 0, time.UTC), IsActive: true}},
+		AllEquipment: 2, AllWarranties: 4, AllDocuments: 1001,
+	})
 	for _, at := range []string{"2024-01-02T10:00:00Z", "2025-01-02T10:00:00Z", "2025-12-31T23:30:00Z"} { // the last is 2026 in Berlin
 		h.done(t, yearly.ID, at, doc{"actual_cost": "50.25", "contractor_id": rosa})
 	}
+	if _, err := h.DB.Exec(t.Context(), `UPDATE completions SET equipment_id = $1 WHERE completed_at < timestamptz '2025-06-01'`, furnace); err != nil {
+		t.Fatal(err)
+	}
 	a := h.viewer.Want(200, "POST", historyReport(h.home), nil)
-	says(t, textOf(t, a), "HOME HISTORY|", "Vera Tester", "Total 2026|", "Total 2025|", "Total 2024|", "Sweep the chimney|", "Rosa|Becker|3|", "150.75", "No warranties recorded.")
+	says(t, textOf(t, a), "HOME HISTORY|", "Vera Tester", "Total 2026|", "Total 2025|", "Total 2024|", "Sweep the chimney|", "Rosa|Becker|3|", "150.75",
+		"Furnace|Basement|Lennox|SL280V|No. 5913|1 Feb 2020|6 years|1 Feb 2040|", "100.50|2 works|", "Fridge|1 Feb 2020|bought, 6 years|", "warranties in force", "Furnace|for", "1,299.00|Lennox Inc|+1 503 555 0142|claims@example.com|31 Jan 2027|Active|",
+		"Fridge|9 Mar 2026|Expired|", "Roof|for life|Active|", "Sold|for life|Put away|", "Fire insurance|Insurance|2 Jan 2026|", "1 document of 1,001")
+	if n := sqlTrips(h.viewer.Want(200, "POST", historyReport(h.home), nil)); n != 1 {
+		t.Errorf("it takes %d round trips", n)
+	}
+	h.documents.Break(true)
+	h.viewer.Refused(503, "service_unavailable", "POST", historyReport(h.home), nil)
+	h.viewer.Want(200, "POST", tasksReport(h.home), nil) // says nothing of papers
+	h.documents.Break(false)
 	h.owner.Want(204, "DELETE", path("contractors", rosa), nil)
 	says(t, textOf(t, h.viewer.Want(200, "POST", historyReport(h.home), nil)), "Contractors|", "Rosa|3|", "150.75")
 	if d := a.Header.Get("Content-Disposition"); d != `attachment; filename=maple-street-12-history-2026-03-10.pdf` {

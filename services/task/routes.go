@@ -78,7 +78,7 @@ func (s *Service) routes() {
 	httpx.Post(s.HTTP, "/api/residences/{id}/generate-tasks-report/", identity.User, s.postTasksReport, "A report of a residence's tasks, as PDF",
 		httpx.Describe("Its period is the last twelve months, unless the body says otherwise. With `email` it is mailed later."), httpx.Produces(pdf), orMailed)
 	httpx.Post(s.HTTP, "/api/residences/{id}/generate-history-report/", identity.User, s.postHistoryReport, "A residence's history for insurers and buyers, as PDF",
-		httpx.Describe("All that was done, by year, with contractors and warranties. With `email` it is mailed later."), httpx.Produces(pdf), orMailed)
+		httpx.Describe("All that was done, by year, with contractors, equipment, warranties and other papers. With `email` it is mailed later."), httpx.Produces(pdf), orMailed)
 
 	httpx.Post(s.HTTP, "/internal/reports", identity.Internal, s.postInternalReport, "A report as a person may have it", httpx.Produces(pdf))
 	httpx.Post(s.HTTP, "/internal/equipment-work", identity.Internal, s.postEquipmentWork, "What was done to a piece of equipment, and what is to be done")

@@ -2,10 +2,7 @@ package task
 
 import (
 	"context"
-	"io"
 	"sync"
-
-	"github.com/google/uuid"
 
 	"hearth.internal/pkg/boot"
 	"hearth.internal/pkg/config"
@@ -25,8 +22,6 @@ type Service struct {
 	templates templateShelf
 	turns     turns
 	reports   chan struct{} // a place for each report that is being made
-	// photo opens a photo of a completion for reports; nil: they show none.
-	photo func(ctx context.Context, upload uuid.UUID) (io.ReadCloser, error)
 }
 
 // New is the service, to be opened by boot.

@@ -6,7 +6,6 @@ import (
 	"io"
 	"slices"
 	"strconv"
-	"strings"
 
 	"hearth.internal/pkg/day"
 	"hearth.internal/pkg/money"
@@ -25,8 +24,12 @@ func WriteHistory(ctx context.Context, w io.Writer, d History) error {
 	s.historyFigures(d, len(work))
 	s.years(d.Completions)
 	s.contractors(work)
-	s.warranties(d.Warranties)
-	s.closing(s.leftOut("completion", "completions", len(d.Completions), d.AllCompletions))
+	s.equipment(d.Equipment, d.MadeOn)
+	s.papers(d.Warranties, d.Documents, d.MadeOn)
+	s.closing(s.leftOut("completion", "completions", len(d.Completions), d.AllCompletions),
+		s.leftOut("piece of equipment", "pieces of equipment", len(d.Equipment), d.AllEquipment),
+		s.leftOut("warranty", "warranties", len(d.Warranties), d.AllWarranties),
+		s.leftOut("document", "documents", len(d.Documents), d.AllDocuments))
 	return s.finish(w)
 }
 
@@ -48,7 +51,7 @@ func (s *sheet) historyFigures(d History, contractors int) {
 		{s.money(costOf(d.Completions)), "spent in all", ember},
 		{s.number(contractors), "contractors", statusLooks[Upcoming].color},
 		{s.number(photos), "photos", statusLooks[InProgress].color},
-		{s.number(len(d.Warranties)), "warranties in force", statusLooks[Completed].color},
+		{s.number(inForce(d.Warranties, d.MadeOn)), "warranties in force", statusLooks[Completed].color},
 	})
 	if len(d.Completions) > 0 && costOf(d.Completions) > 0 {
 		first, _, _ := d.Completions[len(d.Completions)-1].On.Date()
@@ -141,29 +144,4 @@ func (s *sheet) contractors(all []contractorWork) {
 		table.add(row{cells: []cell{loud(c.Name), plain(c.Company), plain(s.number(c.works)), faded(span), plain(s.money(c.paid))}})
 	}
 	table.total("Paid to contractors", s.money(sum))
-}
-
-func (s *sheet) warranties(all []Warranty) {
-	color := statusLooks[Completed].color
-	s.section("Warranties in force", "", color, firstRows)
-	if len(all) == 0 {
-		s.paragraph("No warranties recorded.", margin, s.inner(), body.in(muted))
-		return
-	}
-	table := s.table("Warranties in force", color, column{title: "ITEM"}, column{title: "PROVIDER", share: 0.17}, column{title: "MODEL AND SERIAL", share: 0.21},
-		column{title: "START", share: s.dayShare()}, column{title: "END", share: s.dayShare()}, column{title: "PRICE", share: 0.13, right: true})
-	for _, w := range all {
-		price, end := faded("–"), "for life"
-		if w.Price != nil {
-			price = plain(s.money(*w.Price))
-		}
-		if !w.End.IsZero() {
-			end = s.day(w.End)
-		}
-		number := w.Model
-		if w.Serial != "" {
-			number = strings.TrimSpace(number + "\nNo. " + w.Serial)
-		}
-		table.add(row{cells: []cell{loud(w.Item), plain(w.Provider), faded(number), faded(s.day(w.Start)), plain(end), price}})
-	}
 }

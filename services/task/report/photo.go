@@ -15,10 +15,9 @@ import (
 	"golang.org/x/image/draw"
 )
 
-// Bounds on photos: of a report, of a completion, of the file that is read and of the picture in it.
+// Bounds on photos: of a report, of the file that is read and of the picture in it.
 const (
 	maxPhotos      = 600
-	photosEach     = 6
 	maxPhotoBytes  = 32 << 20
 	maxPhotoPixels = 30_000_000
 )
@@ -34,7 +33,7 @@ const (
 
 // shownPhotos are those of a completion that the report shows, and the number of the others.
 func shownPhotos(all []Photo) ([]Photo, int) {
-	n := min(len(all), photosEach)
+	n := min(len(all), PhotosEach)
 	return all[:n], len(all) - n
 }
 
@@ -106,15 +105,24 @@ func thumbnail(photo Photo) (t thumb, err error) {
 	}
 	scale := min(1, photoWide*photoPixels/float64(size.Width), photoHigh*photoPixels/float64(size.Height))
 	t.wide, t.high = max(1, int(float64(size.Width)*scale)), max(1, int(float64(size.Height)*scale))
-	little := image.NewRGBA(image.Rect(0, 0, t.wide, t.high))
-	draw.Draw(little, little.Bounds(), image.NewUniform(color.White), image.Point{}, draw.Src) // what is transparent
-	draw.CatmullRom.Scale(little, little.Bounds(), whole, whole.Bounds(), draw.Over, nil)
+	little := whole
+	if _, opaque := whole.(*image.YCbCr); scale < 1 || !opaque {
+		little = shrunk(whole, t.wide, t.high)
+	}
 	var out bytes.Buffer
 	if err := jpeg.Encode(&out, little, &jpeg.Options{Quality: photoGrade}); err != nil {
 		return thumb{}, fmt.Errorf("thumbnail: %w", err)
 	}
 	t.jpeg = out.Bytes()
 	return t, nil
+}
+
+// shrunk is the picture in that size, on white where it is transparent.
+func shrunk(whole image.Image, wide, high int) image.Image {
+	little := image.NewRGBA(image.Rect(0, 0, wide, high))
+	draw.Draw(little, little.Bounds(), image.NewUniform(color.White), image.Point{}, draw.Src)
+	draw.CatmullRom.Scale(little, little.Bounds(), whole, whole.Bounds(), draw.Over, nil)
+	return little
 }
 
 func read(photo Photo) ([]byte, error) {

@@ -76,7 +76,11 @@ func (c Contractor) label() string {
 	return c.Name + ", " + c.Company
 }
 
-// Photo opens the bytes of a JPEG or PNG. It is called once, while the report is made.
+// PhotosEach is how many photos of a completion a report shows, the first ones.
+const PhotosEach = 6
+
+// Photo opens the bytes of a JPEG or PNG. It is called once, while the report is made; the photos in their
+// order, and none is left out before one that is called for.
 type Photo func() (io.ReadCloser, error)
 
 // Completion is one doing of a task.
@@ -92,15 +96,43 @@ type Completion struct {
 	Photos     []Photo
 }
 
+// Equipment is an appliance or a system that is in use.
+type Equipment struct {
+	Name      string
+	Location  string
+	Maker     string
+	Model     string
+	Serial    string
+	Installed day.Day // zero: not known
+	Bought    day.Day
+	ReplaceBy day.Day       // where its expected life ends
+	Works     int           // how often something was done to it
+	Cost      *money.Amount // of those works; nil: not known
+}
+
 // Warranty is a promise that something works, with its end.
 type Warranty struct {
 	Item     string
 	Provider string
+	Claims   []string // how to claim: a person, a phone number, addresses
 	Model    string
 	Serial   string
 	Start    day.Day
-	End      day.Day // zero: for life
+	End      day.Day // its last day; zero: for life
+	Bought   day.Day
 	Price    *money.Amount
+	Inactive bool // somebody has put it away
+}
+
+// Document is another paper.
+type Document struct {
+	Title    string
+	Type     string
+	Provider string
+	Added    day.Day
+	Start    day.Day
+	End      day.Day
+	Inactive bool // as a Warranty's
 }
 
 // Tasks is what a task report is made of.
@@ -118,5 +150,9 @@ type History struct {
 	Head
 	Completions    []Completion // newest first
 	AllCompletions int          // as in Tasks
-	Warranties     []Warranty   // those in force
+	Equipment      []Equipment
+	Warranties     []Warranty
+	Documents      []Document // the other papers
+	// As AllCompletions.
+	AllEquipment, AllWarranties, AllDocuments int
 }

@@ -97,10 +97,13 @@ func TestATablesHeaderComesAgainOnEveryPage(t *testing.T) {
 func TestHomeHistory(t *testing.T) {
 	r := madeHistory(t, history(40, true))
 	wants(t, r, "HOME HISTORY", "works recorded", "spent in all", "Cost by year", "2026", "2022", "Total 2025", "Replace broken roof tiles after the storm",
-		"Contractors", "Becker Heating & Plumbing", "Paid to contractors", "Warranties in force", "Condensing boiler", "No. 21213400200144", "Oct~1,~2029", "$4,890.00")
+		"Contractors", "Becker Heating & Plumbing", "Paid to contractors", "Equipment", "Condensing boiler\nBasement", "Oct~2,~2024\n1 year\nOct~2,~2044\n$756.00\n4 works", "bought, 10 years", "Mar~10,~2026\nis due", "Jun~20,~2025\nunder a year",
+		"Maintenance of equipment, as far as it is recorded\n$2,041.00", "Warranties and papers", "warranties in force\n", "No. 21213400200144", "bought Sep~20,~2024 for $4,890.00",
+		"Rosa Becker", "service@vaillant.example", "Oct~1,~2029\nfrom Oct~2,~2024\nActive", "Jan~19,~2026\nfrom Jan~20,~2025\nExpired", "for life",
+		"Building insurance\nInsurance\nHelvetia", "May~1,~2025\nis past", "put away")
 
 	none := madeHistory(t, report.History{Head: head()})
-	wants(t, none, "No works recorded.", "No works by contractors recorded.", "No warranties recorded.", "None yet")
+	wants(t, none, "No works recorded.", "No works by contractors recorded.", "No equipment recorded.", "No warranties recorded.", "None yet")
 }
 
 func TestHistoryAddsUpByYearAndContractor(t *testing.T) {
@@ -142,6 +145,16 @@ func TestEveryScriptIsShown(t *testing.T) {
 	}
 	if strings.Contains(joined, "?") || strings.Contains(joined, "\ufffd") {
 		t.Error("a character was replaced")
+	}
+
+	h := history(0, false)
+	for _, text := range texts {
+		h.Equipment = append(h.Equipment, report.Equipment{Name: text, Maker: text})
+		h.Warranties = append(h.Warranties, report.Warranty{Item: text, Provider: text, Claims: []string{text}})
+		h.Documents = append(h.Documents, report.Document{Title: text, Provider: text, Added: d.To})
+	}
+	if all := madeHistory(t, h).all(); strings.Contains(all, "\ufffd") || strings.Count(all, "Проч") < 6 {
+		t.Errorf("the papers' texts are not all there: %s", all)
 	}
 
 	plain := made(t, tasks(30))
@@ -191,8 +204,10 @@ func TestNothingRunsOverTheEdge(t *testing.T) {
 			t.Errorf("%s is %d points wide", paper, got)
 		}
 		madeHistory(t, report.History{Head: d.Head, Completions: d.Completions, Warranties: []report.Warranty{
-			{Item: long, Provider: long, Model: long, Serial: long, Start: d.To, Price: cents(999_999_999_999)},
-		}})
+			{Item: long, Provider: long, Claims: []string{words, long, han, long + long}, Model: long, Serial: long, Start: d.To, Bought: d.To, Price: cents(999_999_999_999)},
+		}, Equipment: []report.Equipment{
+			{Name: long, Location: words, Maker: han, Model: long, Serial: long, Installed: day.Must("1900-01-01"), ReplaceBy: d.To, Works: 1_000_000, Cost: cents(999_999_999_999)},
+		}, Documents: []report.Document{{Title: long, Type: "Inspection", Provider: long, Added: d.To, Start: d.To}}})
 	}
 }
 
@@ -234,8 +249,8 @@ func TestWhatIsLeftOutIsSaid(t *testing.T) {
 	d.AllTasks, d.AllCompletions = 5200, 0
 	wants(t, made(t, d), "This report is about 5 tasks of 5,200", "Nothing was completed in this period.")
 	h := history(3, false)
-	h.AllCompletions = 20001
-	wants(t, madeHistory(t, h), "This report is about 3 completions of 20,001")
+	h.AllCompletions, h.AllEquipment, h.AllWarranties, h.AllDocuments = 20001, 1001, 1002, 1003
+	wants(t, madeHistory(t, h), "This report is about 3 completions of 20,001", "5 pieces of equipment of 1,001", "4 warranties of 1,002", "3 documents of 1,003")
 }
 
 func TestAReportEndsWithItsContext(t *testing.T) {

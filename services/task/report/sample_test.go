@@ -111,9 +111,23 @@ func history(n int, photos bool) report.History {
 		d.Completions[i].On = d.MadeOn.AddDays(-1 - i*4*365/max(n, 1))
 	}
 	d.Warranties = []report.Warranty{
-		{Item: "Condensing boiler", Provider: "Vaillant", Model: "ecoTEC plus VC 20", Serial: "21213400200144", Start: day.Must("2024-10-02"), End: day.Must("2029-10-01"), Price: cents(489000)},
+		{Item: "Condensing boiler", Provider: "Vaillant", Model: "ecoTEC plus VC 20", Serial: "21213400200144", Start: day.Must("2024-10-02"), End: day.Must("2029-10-01"), Price: cents(489000), Bought: day.Must("2024-09-20"),
+			Claims: []string{"Rosa Becker", "+1 608 555 0142", "service@vaillant.example", "https://vaillant.example/warranty/claims"}},
 		{Item: "Roof of the annex", Provider: "Nordtak AB", Start: day.Must("2022-06-15"), End: day.Must("2032-06-14")},
-		{Item: "Dishwasher", Provider: "Bosch", Model: "SMV4HVX00E", Serial: "FD 0209 44817", Start: day.Must("2025-01-20"), End: day.Must("2027-01-19"), Price: cents(74900)},
+		{Item: "Dishwasher", Provider: "Bosch", Model: "SMV4HVX00E", Serial: "FD 0209 44817", Start: day.Must("2025-01-20"), End: day.Must("2026-01-19"), Price: cents(74900)},
+		{Item: "Window frames", Provider: "Holzbau Rauch"},
+	}
+	d.Equipment = []report.Equipment{
+		{Name: "Condensing boiler", Location: "Basement", Maker: "Vaillant", Model: "ecoTEC plus VC 20", Serial: "21213400200144", Installed: day.Must("2024-10-02"), ReplaceBy: day.Must("2044-10-02"), Works: 4, Cost: cents(75600)},
+		{Name: "Dishwasher", Location: "Kitchen", Maker: "Bosch", Model: "SMV4HVX00E", Serial: "FD 0209 44817", Installed: day.Must("2025-06-20"), ReplaceBy: day.Must("2037-06-20"), Works: 1},
+		{Name: "Roof", Maker: "Nordtak AB", Installed: day.Must("1996-06-15"), ReplaceBy: day.Must("2026-03-10"), Works: 2, Cost: cents(128500)},
+		{Name: "Water heater", Location: "Basement", Maker: "Rheem", Model: "XE50", Bought: day.Must("2016-02-29")},
+		{Name: "Pool pump"},
+	}
+	d.Documents = []report.Document{
+		{Title: "Building insurance", Type: "Insurance", Provider: "Helvetia", Added: day.Must("2026-01-02"), Start: day.Must("2026-01-01"), End: day.Must("2026-12-31")},
+		{Title: "Electrical inspection", Type: "Inspection", Provider: "TÜV", Added: day.Must("2021-05-02"), End: day.Must("2025-05-01")},
+		{Title: "Deed", Type: "Contract", Added: day.Must("2019-11-30"), Inactive: true},
 	}
 	return d
 }

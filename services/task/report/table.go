@@ -17,11 +17,18 @@ type column struct {
 type cell struct {
 	text  string
 	style style
+	under string // small, below it
 }
 
-func plain(text string) cell { return cell{text, body} }
-func faded(text string) cell { return cell{text, body.in(muted)} }
-func loud(text string) cell  { return cell{text, bodyBold} }
+func plain(text string) cell { return cell{text: text, style: body} }
+func faded(text string) cell { return cell{text: text, style: body.in(muted)} }
+func loud(text string) cell  { return cell{text: text, style: bodyBold} }
+
+// over is the cell with a small text below it.
+func (c cell) over(under string) cell {
+	c.under = under
+	return c
+}
 
 // row of a table, with photos below it.
 type row struct {
@@ -91,15 +98,12 @@ func (t *table) head() {
 
 // add draws a row, on the next page if it does not fit on this one.
 func (t *table) add(r row) {
-	wrapped := make([][]string, len(t.columns))
+	wrapped := make([][]styled, len(t.columns))
 	high := 0.0
 	for i, c := range t.columns {
-		cl := r.cells[i]
-		if cl.text == "" {
-			continue
-		}
-		wrapped[i] = t.wrap(cl.text, c.share*t.inner()-2*cellPad, cl.style)
-		high = max(high, float64(len(wrapped[i]))*cl.style.lead())
+		var tall float64
+		wrapped[i], tall = t.broken(r.cells[i], c.share*t.inner()-2*cellPad)
+		high = max(high, tall)
 	}
 	high += 2 * rowPad
 	strip := 0.0
@@ -117,14 +121,13 @@ func (t *table) add(r row) {
 	for i, c := range t.columns {
 		w := c.share * t.inner()
 		y := t.y + rowPad
-		st := r.cells[i].style
 		for _, line := range wrapped[i] {
 			if c.right {
-				t.right(line, x+w-cellPad, y+st.baseline(), st)
+				t.right(line.text, x+w-cellPad, y+line.style.baseline(), line.style)
 			} else {
-				t.draw(line, x+cellPad, y+st.baseline(), st)
+				t.draw(line.text, x+cellPad, y+line.style.baseline(), line.style)
 			}
-			y += st.lead()
+			y += line.style.lead()
 		}
 		x += w
 	}
@@ -133,6 +136,26 @@ func (t *table) add(r row) {
 	}
 	t.y += high + strip
 	t.rule(margin, t.edge(), t.y, 0.4, hairline)
+}
+
+// styled is a line and how it looks.
+type styled struct {
+	text  string
+	style style
+}
+
+// broken is the cell in lines of that width, and how high they are.
+func (t *table) broken(c cell, width float64) (lines []styled, high float64) {
+	for _, part := range []styled{{c.text, c.style}, {c.under, small}} {
+		if part.text == "" {
+			continue
+		}
+		for _, line := range t.wrap(part.text, width, part.style) {
+			lines = append(lines, styled{line, part.style})
+			high += part.style.lead()
+		}
+	}
+	return lines, high
 }
 
 // total is a last row, set off.
