@@ -114,3 +114,19 @@ func TestFilesOfAContractor(t *testing.T) {
 		t.Errorf("the storage: %+v", f)
 	}
 }
+
+func TestFilesOfAContractorMoveWithIt(t *testing.T) {
+	h := open(t)
+	card := sent(t, h.member, "card.jpg", samples.Allowed()[0].Body).ID
+	rosa := events.Contractor{
+		ID: newID(), CreatedBy: h.owner.Actor.UserID, ActorID: h.member.Actor.UserID, Change: "changed", ResidenceID: &h.home, UploadIDs: []uuid.UUID{card}, Version: 2,
+	}
+	testkit.Deliver(t, h.Service, events.ContractorChanged, rosa)
+	h.sees(t, "of a shared one", card, true, true, true, false)
+	rosa.ActorID, rosa.ResidenceID, rosa.Version = h.owner.Actor.UserID, &h.elsewhere, 3 // by somebody else than who has uploaded it
+	testkit.Deliver(t, h.Service, events.ContractorChanged, rosa)
+	h.sees(t, "of one that is shared elsewhere", card, false, false, false, true)
+	rosa.ResidenceID, rosa.Version = nil, 4
+	testkit.Deliver(t, h.Service, events.ContractorChanged, rosa)
+	h.sees(t, "of a personal one", card, true, false, false, false)
+}
