@@ -13,6 +13,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"hearth.internal/dev/system"
+	"hearth.internal/document/filetype/samples"
 	"hearth.internal/pkg/testkit"
 )
 
@@ -245,6 +246,23 @@ func TestRoundTripBudget(t *testing.T) {
 		within(t, "GET "+file+", warm", 1, ask(false, 200, "GET", file, nothing))
 	})
 
+	t.Run("photos", func(t *testing.T) {
+		photo := ada.upload("roof.jpg", samples.JPEG(samples.Photo(640, 480)))
+		task := ada.task(house, "Tiles", map[string]any{"frequency_id": monthly, "due_date": "2026-01-31"})
+		// Whose the photos are is asked beside the reading of the task's log.
+		done := always(map[string]any{"task_id": task, "upload_ids": []string{photo}})
+		within(t, "a completion with a photo, cold", 3, ask(true, 201, "POST", "/api/task-completions/", done))
+		within(t, "a completion with a photo, warm", 2, ask(false, 201, "POST", "/api/task-completions/", done))
+		id := ada.want(201, "POST", "/api/task-completions/", done()).text("id")
+		within(t, "PUT a completion with a photo, warm", 2, ask(false, 200, "PUT", "/api/task-completions/"+id+"/", always(map[string]any{"upload_ids": []string{photo}})))
+		// Of a contractor nothing is read before it is written: to ask is one more, and document too wants to know who sees what.
+		with := always(map[string]any{"name": "Rosa", "residence_id": house, "upload_ids": []string{photo}})
+		within(t, "a contractor with a file, cold", 3, ask(true, 201, "POST", "/api/contractors/", with))
+		within(t, "a contractor with a file, warm", 2, ask(false, 201, "POST", "/api/contractors/", with))
+		report := "/api/residences/" + house + "/generate-history-report/"
+		counted(t, "a report with three photos, warm", 2, ask(false, 200, "POST", report, always(map[string]any{})))
+	})
+
 	t.Run("a change of the person", func(t *testing.T) {
 		// It ends what is known of the token, at once and once more by the relay: afterwards the next request is a cold one.
 		known := func() {
@@ -256,6 +274,12 @@ func TestRoundTripBudget(t *testing.T) {
 		})
 		within(t, "PATCH /api/auth/profile/, token not known", 2, func() answer {
 			return ada.want(200, "PATCH", "/api/auth/profile/", map[string]any{"bio": "Hello again"})
+		})
+		known()
+		face := ada.upload("ada.jpg", samples.JPEG(samples.Photo(64, 64)))
+		within(t, "a new avatar, warm", 2, func() answer { // one of them tells whose the picture is
+			ada.want(200, "GET", "/api/tasks/", nil)
+			return ada.want(200, "PATCH", "/api/auth/profile/", map[string]any{"avatar_upload_id": face})
 		})
 		known()
 	})
