@@ -27,7 +27,7 @@ func TestTheDemoHouseholdIsFoundAgain(t *testing.T) {
 	}
 	eventually(t, time.Minute, "everything that was sent is used, looked into, and where the database says", func() bool {
 		found := w.findings(t)
-		return found.Sound() && found.Uploads == 8 && found.Blobs == 3*found.Uploads && w.unclaimed(t) == 0
+		return found.Sound() && found.Uploads == 11 && found.Blobs == 3*found.Uploads && w.unclaimed(t) == 0
 	})
 	ada.want(204, "POST", "/api/auth/change-password/", map[string]any{"current_password": household.Password, "new_password": "another horse 7 battery"})
 	if _, err := seed.Demo(t.Context(), w.URL, time.Now()); err != nil {

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"image/color"
 	"io"
 	"net/http"
 	"time"
@@ -83,7 +84,8 @@ func (h *household) tasks(house, cabin, plumber string) {
 	faucet := h.task("task-faucet", house, "Fix the dripping kitchen faucet", "once", 1, map[string]any{"contractor_id": plumber, "estimated_cost": "180.00"})
 	h.call(h.owner, http.MethodPost, "/api/tasks/"+faucet+"/mark-in-progress/", nil)
 	paint := h.task("task-paint", house, "Repaint the porch", "once", -20, map[string]any{"estimated_cost": "240.00"})
-	h.add(h.owner, "/api/task-completions/", "completion-paint", map[string]any{"task_id": paint, "notes": "Two coats of Harbor Blue.", "actual_cost": "212.50", "rating": 5})
+	h.add(h.owner, "/api/task-completions/", "completion-paint", map[string]any{"task_id": paint, "notes": "Two coats of Harbor Blue.", "actual_cost": "212.50", "rating": 5,
+		"upload_ids": []string{h.photo("photo-porch-1", "porch-before.jpg", color.RGBA{0x9a, 0x86, 0x6c, 0xff}), h.photo("photo-porch-2", "porch-after.jpg", color.RGBA{0x3f, 0x6c, 0x8f, 0xff})}})
 	shed := h.task("task-shed", house, "Build a shed", "once", 45, nil)
 	h.call(h.owner, http.MethodPost, "/api/tasks/"+shed+"/cancel/", nil)
 	dock := h.task("task-dock", cabin, "Check the dock for loose boards", "quarter", -2, nil)
@@ -116,7 +118,8 @@ func (h *household) past(house, plumber string) {
 	}
 	furnace := h.task("task-furnace", house, "Have the furnace serviced", "annual", -730, map[string]any{"category_id": h.named("task_categories", "hvac"), "reschedule_from": "completion"})
 	h.done(h.owner, "completion-furnace-0", furnace, -728, map[string]any{"actual_cost": "149.00"})
-	h.done(h.owner, "completion-furnace-1", furnace, -350, map[string]any{"actual_cost": "159.00", "notes": "Burner cleaned, filter and belt replaced."})
+	h.done(h.owner, "completion-furnace-1", furnace, -350, map[string]any{"actual_cost": "159.00", "notes": "Burner cleaned, filter and belt replaced.",
+		"upload_ids": []string{h.photo("photo-burner", "burner.jpg", color.RGBA{0x4a, 0x4f, 0x57, 0xff})}})
 	drain := h.task("task-drain", house, "Clear the main drain", "once", -200, map[string]any{"category_id": h.named("task_categories", "plumb"), "contractor_id": plumber})
 	h.done(h.partner, "completion-drain", drain, -199, map[string]any{"actual_cost": "340.00", "contractor_id": plumber, "rating": 4, "notes": "Roots of the maple, 12 m from the house."})
 }
