@@ -32,16 +32,16 @@ WHERE NOT EXISTS (SELECT FROM gone_things g WHERE g.id IN (@subject::uuid, @task
 ON CONFLICT (id) DO UPDATE SET version = excluded.version WHERE s.version < excluded.version
 RETURNING true`
 
-// What was named is claimed as it was: whether somebody may name an upload was asked when they did. But only their own, or
-// what is seen in that residence anyway, or what the thing has already, wherever it moves and whoever moves it; an id that
-// got here otherwise keeps nothing and shows nothing.
+// What was named is claimed: whether somebody may name an upload was asked when they did, and of a subject's versions the
+// newest may be heard first, by somebody else than who sent the file. But what something claims already is claimed by
+// others only where it is seen anyway, so that an id that got here otherwise opens nothing that somebody keeps.
 const (
 	unclaimSQL = `DELETE FROM claims WHERE kind = @kind::text AND subject_id = @subject::uuid AND NOT upload_id = ANY(@uploads::uuid[])`
 	claimSQL   = `
 INSERT INTO claims (upload_id, kind, subject_id, residence_id, user_id, task_id)
 SELECT u.id, @kind::text, @subject::uuid, coalesce(moved.residence_id, @residence::uuid), @user::uuid, @task::uuid
 FROM uploads u LEFT JOIN subjects moved ON moved.id = @task::uuid AND moved.version > @task_at::int
-WHERE u.id = ANY(@uploads::uuid[]) AND u.state = 'stored' AND (u.owner_id = @actor::uuid
+WHERE u.id = ANY(@uploads::uuid[]) AND u.state = 'stored' AND (u.unclaimed_at IS NOT NULL OR u.owner_id = @actor::uuid
 	OR EXISTS (SELECT FROM claims c WHERE c.upload_id = u.id AND (c.residence_id = @residence::uuid OR c.user_id = @actor::uuid OR c.subject_id = @subject::uuid)))
 ON CONFLICT (upload_id, kind, subject_id) DO UPDATE
 SET residence_id = excluded.residence_id, user_id = excluded.user_id, task_id = excluded.task_id`

@@ -33,6 +33,7 @@ func TestPhotosOfACompletionAreSeenByWhoSeesTheResidence(t *testing.T) {
 	h := open(t)
 	a, b, theirs := sent(t, h.member, "a.jpg", samples.Allowed()[0].Body).ID, sent(t, h.member, "b.jpg", samples.Allowed()[0].Body).ID, sent(t, h.stranger, "c.jpg", samples.Allowed()[0].Body).ID
 	h.sees(t, "before", a, false, true, false, false)
+	h.paper(t, h.elsewhere, theirs)
 	task := newID()
 	done := h.did(task, 3, a, b, theirs)
 	testkit.Deliver(t, h.Service, events.TaskCompleted, done)
@@ -129,4 +130,15 @@ func TestFilesOfAContractorMoveWithIt(t *testing.T) {
 	rosa.ResidenceID, rosa.Version = nil, 4
 	testkit.Deliver(t, h.Service, events.ContractorChanged, rosa)
 	h.sees(t, "of a personal one", card, true, false, false, false)
+}
+
+func TestAPhotoIsKeptWhoeverIsHeardFirst(t *testing.T) {
+	h := open(t)
+	photo := sent(t, h.member, "a.jpg", samples.Allowed()[0].Body).ID
+	done := h.did(newID(), 3, photo)
+	edited := done
+	edited.Version, edited.Task.Version, edited.Task.ActorID = 4, 4, h.owner.Actor.UserID
+	testkit.Deliver(t, h.Service, events.CompletionChanged, edited) // by the owner, of a photo that the member has sent
+	testkit.Deliver(t, h.Service, events.TaskCompleted, done)
+	h.sees(t, "the photo", photo, true, true, true, false)
 }

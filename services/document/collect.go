@@ -25,14 +25,14 @@ const (
 	stampUnclaimedSQL = `UPDATE uploads SET unclaimed_at = @now::timestamptz WHERE unclaimed_at = 'infinity'`
 
 	forgetUnclaimedSQL = `
-DELETE FROM uploads WHERE id IN (
+DELETE FROM uploads WHERE id = ANY(ARRAY(
 	SELECT u.id FROM uploads u
 	WHERE u.unclaimed_at < @since::timestamptz AND NOT EXISTS (SELECT FROM claims c WHERE c.upload_id = u.id)
-	LIMIT @batch FOR UPDATE SKIP LOCKED)`
+	LIMIT @batch FOR UPDATE SKIP LOCKED))`
 
 	leaseLooseSQL = `
 UPDATE loose_blobs SET due_at = @until::timestamptz
-WHERE key IN (SELECT key FROM loose_blobs WHERE due_at <= @now::timestamptz ORDER BY due_at LIMIT @batch::int FOR UPDATE SKIP LOCKED)
+WHERE key = ANY(ARRAY(SELECT key FROM loose_blobs WHERE due_at <= @now::timestamptz ORDER BY due_at LIMIT @batch::int FOR UPDATE SKIP LOCKED))
 RETURNING key`
 
 	forgetLooseSQL = `DELETE FROM loose_blobs WHERE key = ANY(@keys::text[])`

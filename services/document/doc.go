@@ -5,8 +5,13 @@
 // documents, equipment; subjects, gone_things and gone_residences mark what other services said of their things;
 // tombstones and sync_marks are for the delta sync (package delta).
 //
-// Events out: document.changed, equipment.changed. Events in: residence.deleted; task.deleted, task.changed and
-// contractor.changed (documents let go of what is gone, or is elsewhere).
+// Events out: document.changed, equipment.changed. Events in: residence.deleted (erase what it held); user.changed,
+// task.completed, task.completion_changed and contractor.changed (avatars, photos and files are claimed); task.deleted,
+// task.changed and contractor.changed (documents let go of what is gone, or is elsewhere).
+//
+// An upload goes through the spool: it is cleaned as it comes (package filetype), turned upright where it must be (package
+// reader, in a process of its own), stored under a key that was reserved ahead, and then has its row. What else is to be
+// known of it, thumbnails, pages, words, is work that a row names, done by whoever leases it.
 //
 // The bytes of files are not in the database: package blob keeps them in a directory or in a bucket, under the keys that
 // the rows of uploads name.

@@ -260,6 +260,7 @@ func TestAnAvatarIsSeenByWhoSharesAHome(t *testing.T) {
 	h.viewer.Want(404, "GET", media(face.ID), nil)
 	// What is somebody else's does not become one's own by naming it.
 	stolen := sent(t, h.stranger, "me.jpg", samples.Allowed()[0].Body)
+	h.paper(t, h.elsewhere, stolen.ID)
 	user.Version, user.AvatarID = 4, stolen.ID
 	testkit.Deliver(t, h.Service, events.UserChanged, events.UserChange{User: user})
 	h.member.Want(404, "GET", media(stolen.ID), nil)
