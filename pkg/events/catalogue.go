@@ -22,7 +22,7 @@ const (
 // Catalogue lists every event there is. An event that is not here is not published.
 func Catalogue() []definition {
 	return []definition{
-		UserRegistered, UserChanged, CodeIssued, SessionsEnded,
+		UserRegistered, UserChanged, UserDeleted, CodeIssued, SessionsEnded,
 		ResidenceCreated, ResidenceChanged, ResidenceDeleted, MembersChanged,
 		TaskCreated, TaskChanged, TaskDeleted, TaskCompleted, CompletionChanged, ContractorChanged, ReportRequested,
 		DocumentChanged, EquipmentChanged,
@@ -57,6 +57,17 @@ var UserChanged = Event[UserChange]{
 type UserChange struct {
 	User
 	TokenHashes []string `json:"token_hashes"`
+}
+
+// UserDeleted: the person is gone, and what is theirs alone is to go with them. What they left in residences of others
+// stays there.
+var UserDeleted = Event[Person]{
+	Name: "user.deleted", Producer: Auth, Consumers: []string{Document},
+}
+
+// Person is somebody by their id alone.
+type Person struct {
+	ID uuid.UUID `json:"id"`
 }
 
 // CodeIssued: somebody is to be sent a code. The code itself is sealed for notification.

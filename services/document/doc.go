@@ -5,7 +5,7 @@
 // documents, equipment; subjects, gone_things and gone_residences mark what other services said of their things;
 // tombstones and sync_marks are for the delta sync (package delta).
 //
-// Events out: document.changed, equipment.changed. Events in: residence.deleted (erase what it held); user.changed,
+// Events out: document.changed, equipment.changed. Events in: residence.deleted and user.deleted (erase what was theirs); user.changed,
 // task.completed, task.completion_changed and contractor.changed (avatars, photos and files are claimed); task.deleted,
 // task.changed and contractor.changed (documents let go of what is gone, or is elsewhere).
 //

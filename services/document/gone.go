@@ -70,8 +70,32 @@ func (s *Service) eraseLate(ctx context.Context) error {
 	return nil
 }
 
-// collectSoon wakes the collector once something was erased.
-func (s *Service) collectSoon(context.Context, events.Home) error {
-	s.collector.nudge()
+const (
+	claimedBySQL        = `SELECT upload_id FROM claims WHERE user_id = @id::uuid UNION SELECT id FROM uploads WHERE owner_id = @id::uuid AND unclaimed_at IS NOT NULL`
+	erasePersonClaimSQL = `DELETE FROM claims WHERE user_id = @id::uuid`
+)
+
+// erasePerson removes the files that are somebody's alone: those that nothing uses, their picture, and what their personal
+// contractors keep. What a residence keeps belongs to it.
+func (s *Service) erasePerson(ctx context.Context, tx pgx.Tx, e events.Received[events.Person]) error {
+	args := pgx.NamedArgs{"id": e.Payload.ID}
+	uploads, err := pg.Column[uuid.UUID](ctx, tx, claimedBySQL, args)
+	args["uploads"] = uploads
+	for _, statement := range []string{erasePersonClaimSQL, eraseUploadsSQL} {
+		if err == nil {
+			_, err = pg.Exec(ctx, tx, statement, args)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("erase person %s: %w", e.Payload.ID, err)
+	}
 	return nil
+}
+
+// collectAfter wakes the collector once something was erased.
+func collectAfter[P any](s *Service) func(context.Context, P) error {
+	return func(context.Context, P) error {
+		s.collector.nudge()
+		return nil
+	}
 }

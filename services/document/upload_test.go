@@ -580,3 +580,20 @@ func TestADirectoryTakesNoFilesItself(t *testing.T) {
 	h.owner.Refused(409, "direct_upload_unavailable", "POST", "/api/uploads/direct/", doc{"filename": "x.pdf", "content_type": "application/pdf", "size": 10})
 	h.owner.Refused(422, "validation_failed", "POST", "/api/uploads/direct/", doc{"filename": "x.pdf", "content_type": "pdf", "size": 0})
 }
+
+func TestADeletedPersonLeavesNoFileOfTheirOwn(t *testing.T) {
+	h := open(t)
+	shared, face, card := sent(t, h.member, "a.txt", []byte("shared")), sent(t, h.member, "me.jpg", samples.Allowed()[0].Body), sent(t, h.member, "card.txt", []byte("card"))
+	sent(t, h.member, "unused.txt", []byte("unused"))
+	h.paper(t, h.home, shared.ID)
+	id := h.member.Actor.UserID
+	testkit.Deliver(t, h.Service, events.UserChanged, events.UserChange{User: events.User{ID: id, AvatarID: face.ID, Version: 2}})
+	testkit.Deliver(t, h.Service, events.ContractorChanged, events.Contractor{ID: newID(), CreatedBy: id, ActorID: id, Change: "created", UploadIDs: []uuid.UUID{card.ID}, Version: 1})
+	h.looked(t)
+	testkit.Deliver(t, h.Service, events.UserDeleted, events.Person{ID: id})
+	testkit.Eventually(t, "what was theirs alone is gone", func() bool {
+		f := h.check(t)
+		return f.Uploads == 1 && f.Blobs == 1 && f.Sound()
+	})
+	h.owner.Want(200, "GET", path("uploads", shared.ID), nil)
+}
