@@ -176,7 +176,7 @@ func TestFilesOfAContractor(t *testing.T) {
 	}
 	h.owner.Want(200, "PATCH", at, doc{"residence_id": nil})
 	h.owner.Want(200, "POST", path("contractors", rosa.ID, "toggle-favorite"), nil)
-	h.owner.Want(200, "PUT", at, doc{"name": "Rosa"})
+	h.owner.Want(200, "PUT", at, doc{"name": "Rosa", "upload_ids": nil})
 	if got := read(h.owner); len(got) != 0 {
 		t.Errorf("files %v", got)
 	}

@@ -11,6 +11,7 @@ import (
 	"hearth.internal/pkg/httpx"
 	"hearth.internal/pkg/identity"
 	"hearth.internal/pkg/page"
+	"hearth.internal/pkg/patch"
 )
 
 // ContractorPath names a contractor.
@@ -92,14 +93,27 @@ func (s *Service) getContractor(ctx context.Context, in *ContractorPath) (*contr
 	return answerContractor(http.StatusOK, contractor, err)
 }
 
+// ContractorWhole is a contractor as it is to be. An app of before there were files does not know them and leaves them out:
+// that is no wish to lose them.
+type ContractorWhole struct {
+	ContractorFields
+	UploadIDs patch.Nullable[[]uuid.UUID] `json:"upload_ids,omitzero" maxItems:"20" doc:"Kept, if left out"`
+}
+
+func (w ContractorWhole) patch() ContractorPatch {
+	p := w.whole()
+	p.UploadIDs = w.UploadIDs
+	return p
+}
+
 type putContractorInput struct {
 	ContractorPath
 	httpx.IfMatch
-	Body ContractorFields
+	Body ContractorWhole
 }
 
 func (s *Service) putContractor(ctx context.Context, in *putContractorInput) (*contractorOutput, error) {
-	contractor, err := s.ChangeContractor(ctx, identity.From(ctx), in.ID, in.Version(), in.Body.whole())
+	contractor, err := s.ChangeContractor(ctx, identity.From(ctx), in.ID, in.Version(), in.Body.patch())
 	return answerContractor(http.StatusOK, contractor, err)
 }
 

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/uuid"
+
 	"hearth.internal/pkg/testkit"
 	"hearth.internal/task"
 )
@@ -35,5 +37,22 @@ func TestAnAppThatDoesNotKnowNewFieldsKeepsThem(t *testing.T) {
 		if a := h.owner.Refused(422, "validation_failed", "PUT", path("tasks", mine.ID), with(old, body)); !strings.Contains(string(a.Body), `"`+field+`"`) {
 			t.Errorf("%v: %s", body, a.Body)
 		}
+	}
+}
+
+func TestAnAppThatDoesNotKnowFilesKeepsThoseOfAContractor(t *testing.T) {
+	h := open(t)
+	card := h.documents.Upload(h.owner.Actor.UserID)
+	rosa := testkit.JSON[task.Contractor](t, h.owner.Want(201, "POST", "/api/contractors/", doc{"name": "Rosa", "upload_ids": []uuid.UUID{card}}))
+	put := func(body doc) []uuid.UUID {
+		t.Helper()
+		return testkit.JSON[task.Contractor](t, h.owner.For(t).Want(200, "PUT", path("contractors", rosa.ID), body)).UploadIDs
+	}
+	if got := put(doc{"name": "Rosa Tiles"}); len(got) != 1 || got[0] != card {
+		t.Errorf("an old app left %v", got)
+	}
+	refusedAt(t, h.owner.Refused(422, "validation_failed", "PUT", path("contractors", rosa.ID), doc{"name": "Rosa", "upload_ids": []uuid.UUID{newID()}}), "body.upload_ids[0]")
+	if got := put(doc{"name": "Rosa", "upload_ids": nil}); len(got) != 0 {
+		t.Errorf("a new one left %v", got)
 	}
 }
