@@ -191,14 +191,12 @@ BEGIN
     RETURN NULL;
 END $$;
 
--- folded is the text without accents, as it is looked for.
+-- folded is the text without case and accents, as it is looked for, in whatever of Unicode's forms it was written: keyboards
+-- send an accented letter as one character, files often as two, and what a PDF says has ligatures.
 CREATE FUNCTION folded(text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    SELECT replace(replace(replace(lower(translate($1,
-        'àáâãäåāăąçćĉċčďđèéêëēĕėęěĝğġģĥħìíîïĩīĭįıĵķĺļľŀłñńņňòóôõöøōŏőŕŗřśŝşšţťŧùúûüũūŭůűųŵýÿŷźżž'
-            || 'ÀÁÂÃÄÅĀĂĄÇĆĈĊČĎĐÈÉÊËĒĔĖĘĚĜĞĠĢĤĦÌÍÎÏĨĪĬĮĴĶĹĻĽĿŁÑŃŅŇÒÓÔÕÖØŌŎŐŔŖŘŚŜŞŠŢŤŦÙÚÛÜŨŪŬŮŰŲŴÝŸŶŹŻŽ',
-        'aaaaaaaaacccccddeeeeeeeeegggghhiiiiiiiiijklllllnnnnooooooooorrrsssstttuuuuuuuuuuwyyyzzz'
-            || 'aaaaaaaaacccccddeeeeeeeeegggghhiiiiiiiijklllllnnnnooooooooorrrsssstttuuuuuuuuuuwyyyzzz')),
-        'ß', 'ss'), 'æ', 'ae'), 'œ', 'oe')
+    SELECT replace(replace(replace(translate(
+        normalize(regexp_replace(lower(normalize($1, NFKD)), '[\u0300-\u036f]+', '', 'g'), NFC),
+        'đħıłøŧς', 'dhilotσ'), 'ß', 'ss'), 'æ', 'ae'), 'œ', 'oe')
 $$;
 
 -- parted is the folded text with spaces for punctuation: the parser of words would take 12-3 for two numbers, of which one is
@@ -211,9 +209,13 @@ CREATE FUNCTION words_of(text) RETURNS tsvector LANGUAGE sql IMMUTABLE PARALLEL 
     SELECT to_tsvector('simple', parted($1))
 $$;
 
--- Words of names count more than those of notes, and those more than what stands in the file.
+-- Words of names count more than those of notes, and those more than what stands in the file. What becomes known of a file
+-- waits for who is just naming it, or is waited for: seen by neither of the two it would be lost.
 CREATE FUNCTION document_words() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
+    IF NEW.upload_id IS NOT NULL AND (TG_OP = 'INSERT' OR NEW.upload_id IS DISTINCT FROM OLD.upload_id) THEN
+        PERFORM FROM uploads u WHERE u.id = NEW.upload_id FOR NO KEY UPDATE;
+    END IF;
     NEW.words := setweight(words_of(NEW.title), 'A')
         || setweight(words_of(concat_ws(' ', NEW.item_name, NEW.model_number, NEW.serial_number, NEW.provider)), 'B')
         || setweight(words_of(concat_ws(' ', NEW.description, NEW.provider_contact, NEW.claim_email, NEW.claim_website)), 'C')

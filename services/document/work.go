@@ -63,7 +63,9 @@ func (s *Service) workOn(ctx context.Context, row leasedUpload) error {
 	found, err := s.look(ctx, row.uploadRow)
 	switch {
 	case err == nil:
-		return finishWork(ctx, s.DB, row.ID, found)
+		err = finishWork(ctx, s.DB, row.ID, found)
+		s.Relay.Nudge()
+		return err
 	case ctx.Err() != nil:
 		return nil // the service stops: the lease runs out
 	case apperr.ServiceUnavailable.Has(err): // that is not the file's fault, however often
