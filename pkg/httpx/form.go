@@ -170,6 +170,9 @@ func takeField(fields map[string]string, part *multipart.Part) error {
 	case !clean(value):
 		return badText("body." + name)
 	}
+	if _, there := fields[name]; there {
+		return apperr.InvalidField("body."+name, "is there twice")
+	}
 	fields[name] = string(value)
 	return nil
 }
