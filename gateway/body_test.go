@@ -21,8 +21,8 @@ import (
 // uploads is a table with a route whose bodies flow.
 func uploads(s *setup) {
 	s.table = append(Table(),
-		Route{post, "/api/uploads/", task, identity.User, write, streamed, 30 * time.Second},
-		Route{get, "/api/uploads/", task, identity.User, write, streamed, 30 * time.Second})
+		Route{post, "/api/flows/", task, identity.User, write, streamed, 30 * time.Second},
+		Route{get, "/api/flows/", task, identity.User, write, streamed, 30 * time.Second})
 }
 
 // endless makes n bytes without having them.
@@ -63,7 +63,7 @@ func TestLargeUploadFlowsThroughFlatMemory(t *testing.T) {
 		var before runtime.MemStats
 		runtime.ReadMemStats(&before)
 		peak = 0
-		req, _ := http.NewRequestWithContext(t.Context(), post, w.url+"/api/uploads/", newEndless(size))
+		req, _ := http.NewRequestWithContext(t.Context(), post, w.url+"/api/flows/", newEndless(size))
 		req.ContentLength = length
 		req.Header.Set("Authorization", "Token "+token)
 		resp, err := http.DefaultClient.Do(req)
@@ -98,7 +98,7 @@ func TestLargeAnswerFlows(t *testing.T) {
 	for _, query := range []string{"?length", ""} {
 		var open func()
 		release, open = gate(t)
-		req, _ := http.NewRequestWithContext(t.Context(), get, w.url+"/api/uploads/"+query, nil)
+		req, _ := http.NewRequestWithContext(t.Context(), get, w.url+"/api/flows/"+query, nil)
 		req.Header.Set("Authorization", "Token "+token)
 		resp, err := http.DefaultClient.Do(req)
 		if err != nil {
@@ -114,7 +114,7 @@ func TestLargeAnswerFlows(t *testing.T) {
 		}
 		_ = resp.Body.Close()
 	}
-	if a := w.want(t, 200, "HEAD", "/api/uploads/?length", token, nil); a.ContentLength != size {
+	if a := w.want(t, 200, "HEAD", "/api/flows/?length", token, nil); a.ContentLength != size {
 		t.Errorf("HEAD: %d", a.ContentLength)
 	}
 	w.task.answers(nil)
@@ -135,9 +135,9 @@ func TestBodyLimits(t *testing.T) {
 		{"just fits", "/api/tasks/", 100_000, 200},
 		{"one too many", "/api/tasks/", 100_001, 413},
 		{"far too many", "/api/tasks/", 2_000_000, 413},
-		{"upload that just fits", "/api/uploads/", 300_000, 200},
-		{"upload, one too many", "/api/uploads/", 300_001, 413},
-		{"upload, far too many", "/api/uploads/", 2_000_000, 413},
+		{"upload that just fits", "/api/flows/", 300_000, 200},
+		{"upload, one too many", "/api/flows/", 300_001, 413},
+		{"upload, far too many", "/api/flows/", 2_000_000, 413},
 	} {
 		for _, chunked := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, chunked %v", c.name, chunked), func(t *testing.T) {
@@ -197,8 +197,8 @@ func TestRequestsFollowEachOtherOnOneConnection(t *testing.T) {
 	}{
 		{"POST /api/tasks/ HTTP/1.1\r\nHost: x\r\nContent-Length: 20000\r\n\r\n" + strings.Repeat("a", 20000), 401}, // not read, but drained
 		{"POST /api/tasks/ HTTP/1.1\r\nHost: x\r\nAuthorization: Token " + token + "\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n", 200},
-		{"POST /api/uploads/ HTTP/1.1\r\nHost: x\r\nAuthorization: Token " + token + "\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n", 200},
-		{"POST /api/uploads/ HTTP/1.1\r\nHost: x\r\nAuthorization: Token " + token + "\r\nContent-Length: 9000\r\n\r\n" + strings.Repeat("b", 9000), 200},
+		{"POST /api/flows/ HTTP/1.1\r\nHost: x\r\nAuthorization: Token " + token + "\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n", 200},
+		{"POST /api/flows/ HTTP/1.1\r\nHost: x\r\nAuthorization: Token " + token + "\r\nContent-Length: 9000\r\n\r\n" + strings.Repeat("b", 9000), 200},
 		{"PUT /api/tasks/x/ HTTP/1.1\r\nHost: x\r\nAuthorization: Token " + token + "\r\nContent-Length: 3\r\n\r\nabc", 200},
 		{"HEAD /api/tasks/ HTTP/1.1\r\nHost: x\r\nAuthorization: Token " + token + "\r\n\r\n", 200},
 		{"DELETE /api/tasks/x/ HTTP/1.1\r\nHost: x\r\nAuthorization: Token " + token + "\r\n\r\n", 200},
@@ -222,7 +222,7 @@ func TestRequestsFollowEachOtherOnOneConnection(t *testing.T) {
 }
 
 func TestBodyThatBreaksOffNeverArrivesAsAWhole(t *testing.T) {
-	for _, path := range []string{"/api/tasks/", "/api/uploads/"} {
+	for _, path := range []string{"/api/tasks/", "/api/flows/"} {
 		w := build(t, uploads)
 		token, _ := w.signIn("UTC")
 		for _, text := range []string{
@@ -274,7 +274,7 @@ func TestServiceMayRefuseAnUploadBeforeItsEnd(t *testing.T) {
 	token, _ := w.signIn("UTC")
 	w.task.answers(func(rw http.ResponseWriter, _ *http.Request) { rw.WriteHeader(http.StatusUnsupportedMediaType) })
 	for range 5 {
-		w.want(t, 415, "POST", "/api/uploads/", token, newEndless(4<<20))
+		w.want(t, 415, "POST", "/api/flows/", token, newEndless(4<<20))
 	}
 	if w.metric(t, `hearth_gateway_upstream_failures_total{service="task"}`) != 0 {
 		t.Error("an answer counts as a failure")
@@ -294,12 +294,12 @@ func TestClientThatGoesAwayIsNoFailureOfTheService(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, _ = io.WriteString(conn, "POST /api/uploads/ HTTP/1.1\r\nHost: x\r\nAuthorization: Token "+token+"\r\nContent-Length: 200000\r\n\r\n"+strings.Repeat("a", 100000))
+		_, _ = io.WriteString(conn, "POST /api/flows/ HTTP/1.1\r\nHost: x\r\nAuthorization: Token "+token+"\r\nContent-Length: 200000\r\n\r\n"+strings.Repeat("a", 100000))
 		await(t, "the service reads the body", reading)
 		_ = conn.Close()
 	}
 	w.task.answers(nil)
-	testkit.Eventually(t, "uploads are served", func() bool { return w.call(t, "POST", "/api/uploads/", token, "{}").StatusCode == 200 })
+	testkit.Eventually(t, "uploads are served", func() bool { return w.call(t, "POST", "/api/flows/", token, "{}").StatusCode == 200 })
 	if w.metric(t, `hearth_gateway_upstream_failures_total{service="task"}`) != 0 {
 		t.Error("it counts as one")
 	}

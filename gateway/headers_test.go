@@ -229,7 +229,7 @@ func TestNetworksFromTheEnvironment(t *testing.T) {
 func TestTrailersDoNotJoinTheHeaders(t *testing.T) {
 	w := build(t, uploads)
 	token, session := w.signIn("UTC")
-	for _, path := range []string{"/api/tasks/", "/api/uploads/"} {
+	for _, path := range []string{"/api/tasks/", "/api/flows/"} {
 		a := w.raw(t, "POST "+path+" HTTP/1.1\r\nHost: x\r\nAuthorization: Token "+token+"\r\nTrailer: X-User-Id, X-Late\r\nTransfer-Encoding: chunked\r\n\r\n"+
 			"3\r\nabc\r\n0\r\nX-Hearth-Passport: forged\r\nX-User-Id: forged\r\nX-Late: forged\r\nBaggage: forged\r\n\r\n")
 		g := a.got()
