@@ -22,7 +22,9 @@ func (h house) sees(t *testing.T, what string, upload uuid.UUID, want ...bool) {
 	}
 }
 
-func (h house) did(task uuid.UUID, version int, uploads ...uuid.UUID) events.Completion {
+// did is a completion at the task's third version.
+func (h house) did(task uuid.UUID, uploads ...uuid.UUID) events.Completion {
+	const version = 3
 	return events.Completion{
 		ID: newID(), Task: events.TaskRef{ID: task, ResidenceID: h.home, ActorID: h.member.Actor.UserID, Version: version},
 		CompletedBy: h.member.Actor.UserID, UploadIDs: uploads, Version: version,
@@ -35,7 +37,7 @@ func TestPhotosOfACompletionAreSeenByWhoSeesTheResidence(t *testing.T) {
 	h.sees(t, "before", a, false, true, false, false)
 	h.paper(t, h.elsewhere, theirs)
 	task := newID()
-	done := h.did(task, 3, a, b, theirs)
+	done := h.did(task, a, b, theirs)
 	testkit.Deliver(t, h.Service, events.TaskCompleted, done)
 	h.sees(t, "a photo", a, true, true, true, false)
 	h.sees(t, "what is somebody else's", theirs, false, false, false, true)
@@ -53,14 +55,14 @@ func TestPhotosOfACompletionAreSeenByWhoSeesTheResidence(t *testing.T) {
 	undone.Version, undone.UploadIDs, undone.Gone = 6, nil, true
 	testkit.Deliver(t, h.Service, events.CompletionChanged, undone)
 	h.sees(t, "a photo of what was undone", b, false, true, false, false)
-	testkit.Deliver(t, h.Service, events.TaskCompleted, h.did(task, 3)) // one without photos
+	testkit.Deliver(t, h.Service, events.TaskCompleted, h.did(task)) // one without photos
 }
 
 func TestPhotosFollowTheirTask(t *testing.T) {
 	h := open(t)
 	photo := sent(t, h.member, "a.jpg", samples.Allowed()[0].Body).ID
 	task := newID()
-	done := h.did(task, 3, photo)
+	done := h.did(task, photo)
 	moved := events.TaskRef{ID: task, ResidenceID: h.elsewhere, PreviousResidenceID: h.home, Version: 4}
 	for name, order := range map[string][]func(){
 		"in order": {
@@ -135,7 +137,7 @@ func TestFilesOfAContractorMoveWithIt(t *testing.T) {
 func TestAPhotoIsKeptWhoeverIsHeardFirst(t *testing.T) {
 	h := open(t)
 	photo := sent(t, h.member, "a.jpg", samples.Allowed()[0].Body).ID
-	done := h.did(newID(), 3, photo)
+	done := h.did(newID(), photo)
 	edited := done
 	edited.Version, edited.Task.Version, edited.Task.ActorID = 4, 4, h.owner.Actor.UserID
 	testkit.Deliver(t, h.Service, events.CompletionChanged, edited) // by the owner, of a photo that the member has sent

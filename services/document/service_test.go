@@ -141,14 +141,11 @@ func onS3(t *testing.T) func(*document.Config) {
 }
 
 // get is a request of somebody who has an address and nothing else.
-func get(t testing.TB, address string, header ...string) testkit.Answer {
+func get(t testing.TB, address string) testkit.Answer {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, http.NoBody)
 	if err != nil {
 		t.Fatal(err)
-	}
-	for i := 0; i+1 < len(header); i += 2 {
-		req.Header.Set(header[i], header[i+1])
 	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {

@@ -67,7 +67,7 @@ func (s *Service) workOn(ctx context.Context, row leasedUpload) error {
 		s.Relay.Nudge()
 		return err
 	case ctx.Err() != nil:
-		return nil // the service stops: the lease runs out
+		return nil //nolint:nilerr // the service stops: the lease runs out
 	case apperr.ServiceUnavailable.Has(err): // that is not the file's fault, however often
 		return postponeWork(ctx, s.DB, row.ID, s.Clock.Now().Add(workPause<<min(row.WorkTries, workTries)))
 	case errors.Is(err, reader.ErrDamaged), errors.Is(err, blob.ErrNotFound), errors.Is(err, errAltered), row.WorkTries >= workTries:
