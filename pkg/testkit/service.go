@@ -178,23 +178,26 @@ func (a Answer) Code() string {
 	return p.Code
 }
 
-// Call sends a request; body is marshalled unless it is nil, a string or bytes, which are sent as they are.
+// Call sends a request; body is marshalled unless it is nil, a string, bytes or a reader, which are sent as they are.
 func (c *Client) Call(method, path string, body any, header ...string) Answer {
 	c.t.Helper()
-	var raw []byte
+	var from io.Reader = http.NoBody
 	switch b := body.(type) {
 	case nil:
 	case string:
-		raw = []byte(b)
+		from = strings.NewReader(b)
 	case []byte:
-		raw = b
+		from = bytes.NewReader(b)
+	case io.Reader:
+		from = b
 	default:
-		var err error
-		if raw, err = json.Marshal(b); err != nil {
+		raw, err := json.Marshal(b)
+		if err != nil {
 			c.t.Fatal(err)
 		}
+		from = bytes.NewReader(raw)
 	}
-	req, err := http.NewRequestWithContext(context.Background(), method, c.base+path, bytes.NewReader(raw))
+	req, err := http.NewRequestWithContext(context.Background(), method, c.base+path, from)
 	if err != nil {
 		c.t.Fatal(err)
 	}

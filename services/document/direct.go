@@ -87,7 +87,7 @@ func (s *Service) Confirm(ctx context.Context, actor identity.Actor, id uuid.UUI
 	if err != nil || row.State == stored { // confirmed before, and the answer was lost
 		return row.upload(), err
 	}
-	done, err := s.turn(ctx)
+	done, err := s.incoming.enter(ctx, actor.UserID)
 	if err != nil {
 		return Upload{}, err
 	}

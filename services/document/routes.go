@@ -19,7 +19,7 @@ func (s *Service) routes() {
 		httpx.Describe("For files of up to 200 MiB, where the storage is S3: send the file to the address in the answer, then confirm it."), httpx.Refuses(http.StatusTooManyRequests))
 	httpx.Get(s.HTTP, "/api/uploads/{id}/", identity.User, s.getUpload, "Read about a file")
 	httpx.Delete(s.HTTP, "/api/uploads/{id}/", identity.User, s.deleteUpload, "Delete a file of yours that nothing uses", gone)
-	httpx.Post(s.HTTP, "/api/uploads/{id}/confirm/", identity.User, s.postConfirm, "Confirm that the file has gone to the storage", slow)
+	httpx.Post(s.HTTP, "/api/uploads/{id}/confirm/", identity.User, s.postConfirm, "Confirm that the file has gone to the storage", slow, httpx.Refuses(http.StatusTooManyRequests, http.StatusRequestEntityTooLarge))
 
 	httpx.Get(s.HTTP, "/api/media/{upload_id}/", identity.User, s.getMedia, "Get a file", httpx.Produces("application/octet-stream"),
 		httpx.Describe("The file itself, with Range and If-None-Match, or, where the storage is S3, a redirect to an address that is good for two minutes. Images and PDFs are shown, everything else is to be saved."),

@@ -28,8 +28,6 @@ type Config struct {
 const (
 	// fileLimit is how many bytes a file may have that comes through the gateway.
 	fileLimit = 25 << 20
-	// filesAtOnce come in at the same time; others wait.
-	filesAtOnce = 32
 	// What a process that was killed leaves in the spool is swept at a start, when it is too old to be another's.
 	spoolPattern = "hearth-file-*"
 	spoolLife    = time.Hour
@@ -41,16 +39,16 @@ type Service struct {
 	blobs     blob.Store
 	reader    *reader.Reader
 	keys      *keys
-	incoming  chan struct{} // a place for each file that is coming in
-	work      alarm         // an upload is to be looked into
-	collector alarm         // something is to be deleted
+	incoming  *intake
+	work      alarm // an upload is to be looked into
+	collector alarm // something is to be deleted
 	spoolDir  string
 	tasks     internalapi.Task
 }
 
 // New is the service, to be opened by boot.
 func New(cfg Config) boot.Service {
-	s := &Service{incoming: make(chan struct{}, filesAtOnce), work: newAlarm(), collector: newAlarm()}
+	s := &Service{incoming: newIntake(), work: newAlarm(), collector: newAlarm()}
 	return boot.Service{
 		Name: events.Document, Title: "Documents, files and equipment", Files: true,
 		Hot: []string{

@@ -219,7 +219,7 @@ func announced(fields map[string]string) (announcement, error) {
 
 // Receive takes a file in and keeps it, and reports whether it is new.
 func (s *Service) Receive(ctx context.Context, actor identity.Actor, read readForm) (Upload, bool, error) {
-	done, err := s.turn(ctx)
+	done, err := s.incoming.enter(ctx, actor.UserID)
 	if err != nil {
 		return Upload{}, false, err
 	}
@@ -251,16 +251,6 @@ func (f *spooled) refuseOther(sum string) error {
 		return apperr.DigestMismatch.New("The file arrived with another SHA-256 than was announced.").At("body.sha256", "is not that of the file")
 	}
 	return nil
-}
-
-// turn waits until few enough files are coming in.
-func (s *Service) turn(ctx context.Context) (done func(), err error) {
-	select {
-	case s.incoming <- struct{}{}:
-		return func() { <-s.incoming }, nil
-	case <-ctx.Done():
-		return nil, apperr.ServiceUnavailable.Wrap(ctx.Err(), "Many files are being sent right now; try again soon.").After(time.Second)
-	}
 }
 
 // keep stores the file and then its row: a crash between the two leaves a blob that the collector knows of.

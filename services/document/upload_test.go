@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"image/jpeg"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -404,7 +405,7 @@ func TestTheSameFileTwentyTimesAtOnceIsOneUpload(t *testing.T) {
 	for range 20 {
 		all.Go(func() {
 			a := send(t, h.owner, "notes.txt", []byte("once"), "id", id)
-			for a.Status == 503 { // another was just being added: what a client does then
+			for a.Status == 503 || a.Status == 429 { // another was just being added, or enough are on their way: what a client does then
 				a = send(t, h.owner, "notes.txt", []byte("once"), "id", id)
 			}
 			mu.Lock()
@@ -597,4 +598,38 @@ func TestADeletedPersonLeavesNoFileOfTheirOwn(t *testing.T) {
 		return f.Uploads == 1 && f.Blobs == 1 && f.Sound()
 	})
 	h.owner.Want(200, "GET", path("uploads", shared.ID), nil)
+}
+
+func TestNobodyKeepsTheOthersOutWithSlowFiles(t *testing.T) {
+	h := open(t)
+	body, contentType := form(t, "notes.txt", bytes.Repeat([]byte("slow\n"), 1000))
+	hold := make(chan struct{})
+	var slow sync.WaitGroup
+	begun := make(chan struct{}, 8)
+	for range 8 {
+		slow.Go(func() {
+			reader, writer := io.Pipe()
+			go func() {
+				_, _ = writer.Write(body[:1000])
+				begun <- struct{}{}
+				<-hold
+				_, err := writer.Write(body[1000:])
+				_ = writer.CloseWithError(err)
+			}()
+			if a := h.owner.Call("POST", "/api/uploads/", reader, "Content-Type", contentType); a.Status != 201 {
+				t.Errorf("a slow file: %d %s", a.Status, a.Body)
+			}
+		})
+	}
+	for range 8 {
+		<-begun
+	}
+	testkit.Eventually(t, "the ninth of the same person is put off", func() bool {
+		a := send(t, h.owner, "more.txt", []byte("more"))
+		return a.Status == 429 && a.Code() == "rate_limited" && a.Header.Get("Retry-After") != ""
+	})
+	sent(t, h.member, "theirs.txt", []byte("others are not kept out"))
+	close(hold)
+	slow.Wait()
+	sent(t, h.owner, "after.txt", []byte("after"))
 }
