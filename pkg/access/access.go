@@ -62,12 +62,11 @@ func (d *Directory) Readable(ctx context.Context, actor identity.Actor, residenc
 	if err != nil {
 		return Home{}, err
 	}
-	for _, home := range homes {
-		if home.ID == residence {
-			return home, nil
-		}
+	home, found := Among(homes, residence)
+	if !found {
+		return Home{}, NoSuchResidence()
 	}
-	return Home{}, NoSuchResidence()
+	return home, nil
 }
 
 // Writable answers the residence if the actor may change what is in it; viewers get not_permitted.
@@ -85,6 +84,28 @@ func NoSuchResidence() error { return apperr.NoSuchThing.New("There is no such r
 // ReadOnly is the answer to a viewer who tries to change something.
 func ReadOnly() error {
 	return apperr.NotPermitted.New("You can look at this residence but not change it.")
+}
+
+// Among answers the residence of that id among those that somebody sees.
+func Among(homes []Home, residence uuid.UUID) (Home, bool) {
+	for _, home := range homes {
+		if home.ID == residence {
+			return home, true
+		}
+	}
+	return Home{}, false
+}
+
+// WritableAmong refuses a residence that is not among those that somebody sees, or that they may only look at.
+func WritableAmong(homes []Home, residence uuid.UUID) error {
+	home, found := Among(homes, residence)
+	switch {
+	case !found:
+		return NoSuchResidence()
+	case home.Role == Viewer:
+		return ReadOnly()
+	}
+	return nil
 }
 
 // IDs are the residences' ids, for SQL.

@@ -225,7 +225,7 @@ func (s *Service) AddDocument(ctx context.Context, actor identity.Actor, in NewD
 	if err != nil {
 		return Document{}, false, err
 	}
-	if err := writable(homes, in.ResidenceID); err != nil {
+	if err := access.WritableAmong(homes, in.ResidenceID); err != nil {
 		return Document{}, false, err
 	}
 	row, err := p.row()
@@ -282,7 +282,7 @@ func (s *Service) ChangeDocument(ctx context.Context, actor identity.Actor, id u
 	}
 	c := documentChange{id: id, actor: actor, version: version, homes: homes, where: where, at: "body", now: s.Clock.Now()}
 	if p.ResidenceID.Set {
-		if err := writable(homes, p.ResidenceID.Value); err != nil {
+		if err := access.WritableAmong(homes, p.ResidenceID.Value); err != nil {
 			return Document{}, err
 		}
 		if c.room, err = s.roomIn(ctx, actor, homes, plans.AddDocument, p.ResidenceID.Value); err != nil {

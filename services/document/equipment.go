@@ -69,7 +69,7 @@ func (s *Service) AddEquipment(ctx context.Context, actor identity.Actor, in New
 	if err != nil {
 		return Equipment{}, false, err
 	}
-	if err := writable(homes, in.ResidenceID); err != nil {
+	if err := access.WritableAmong(homes, in.ResidenceID); err != nil {
 		return Equipment{}, false, err
 	}
 	row, err := in.whole().row()
@@ -217,7 +217,7 @@ func (s *Service) ViewEquipment(ctx context.Context, actor identity.Actor, resid
 		return EquipmentView{}, err
 	}
 	if residence != uuid.Nil {
-		home, found := homeOf(homes, residence)
+		home, found := access.Among(homes, residence)
 		if !found {
 			return EquipmentView{}, access.NoSuchResidence()
 		}

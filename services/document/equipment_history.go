@@ -72,7 +72,7 @@ func (s *Service) HistoryOfEquipment(ctx context.Context, v EquipmentView, id uu
 	if !found {
 		return EquipmentHistory{}, noSuchEquipment()
 	}
-	home, _ := homeOf(v.homes, out.Equipment.ResidenceID)
+	home, _ := access.Among(v.homes, out.Equipment.ResidenceID)
 	out.Equipment = out.Equipment.aged()
 	for i, d := range out.Documents {
 		out.Documents[i] = d.on(v.today)

@@ -3,7 +3,6 @@ package document
 import (
 	"encoding/json"
 	"maps"
-	"strings"
 	"testing"
 
 	"github.com/google/uuid"
@@ -91,7 +90,7 @@ func TestHotStatementsScanNoTable(t *testing.T) {
 			case "expiring":
 				with["until"] = "2026-04-10"
 			}
-			for _, table := range scanned(t, db, statement, with) {
+			for _, table := range testkit.Scanned(t, db, statement, with) {
 				switch table {
 				case "documents", "equipment", "uploads", "claims", "tombstones", "subjects":
 					t.Errorf("scans %s", table)
@@ -99,46 +98,4 @@ func TestHotStatementsScanNoTable(t *testing.T) {
 			}
 		})
 	}
-}
-
-// scanned are the tables that the statement's plan reads from one end to the other, in the plan for these arguments and
-// in the one for any, which is what a prepared statement gets in the end.
-func scanned(t *testing.T, db *pgx.Conn, statement string, args pgx.NamedArgs) []string {
-	t.Helper()
-	sql, values, err := args.RewriteQuery(t.Context(), db, statement, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := db.Prepare(t.Context(), "looked_at", sql); err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := db.Deallocate(t.Context(), "looked_at"); err != nil {
-			t.Error(err)
-		}
-	}()
-	anyValues := strings.TrimSuffix(strings.Repeat("NULL, ", len(values)), ", ")
-	plans := explain(t, db, "EXPLAIN "+sql, values...) + explain(t, db, "EXPLAIN EXECUTE looked_at ("+anyValues+")")
-	var tables []string
-	for line := range strings.Lines(plans) {
-		if _, rest, found := strings.Cut(line, "Seq Scan on "); found {
-			table, _, _ := strings.Cut(rest, " ")
-			tables = append(tables, table)
-		}
-	}
-	t.Log(plans)
-	return tables
-}
-
-func explain(t *testing.T, db *pgx.Conn, statement string, values ...any) string {
-	t.Helper()
-	rows, err := db.Query(t.Context(), statement, append([]any{pgx.QueryExecModeExec}, values...)...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	if err != nil {
-		t.Fatal(err)
-	}
-	return "\n" + strings.Join(lines, "\n") + "\n"
 }

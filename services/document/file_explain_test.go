@@ -53,7 +53,7 @@ func TestStatementsAboutFilesScanNoTable(t *testing.T) {
 		"stamp": stampUnclaimedSQL, "due blobs": leaseLooseSQL, "deleted blobs": forgetLooseSQL,
 	} {
 		t.Run(name, func(t *testing.T) {
-			for _, table := range scanned(t, db, statement, args) {
+			for _, table := range testkit.Scanned(t, db, statement, args) {
 				switch table {
 				case "uploads", "claims", "loose_blobs":
 					t.Errorf("scans %s", table)

@@ -28,7 +28,7 @@ func (s *Service) ViewList(ctx context.Context, actor identity.Actor, residence 
 		return ListView{}, err
 	}
 	if residence != uuid.Nil {
-		home, found := homeOf(homes, residence)
+		home, found := access.Among(homes, residence)
 		if !found {
 			return ListView{}, access.NoSuchResidence()
 		}

@@ -37,30 +37,9 @@ func idOrNew(id *uuid.UUID) (uuid.UUID, error) {
 
 func idTaken() error { return apperr.IDTaken.New("There is something else with that id.") }
 
-// writable refuses a residence that is not the actor's, or that they may only look at.
-func writable(homes []access.Home, residence uuid.UUID) error {
-	home, found := homeOf(homes, residence)
-	switch {
-	case !found:
-		return access.NoSuchResidence()
-	case home.Role == access.Viewer:
-		return access.ReadOnly()
-	}
-	return nil
-}
-
-func homeOf(homes []access.Home, residence uuid.UUID) (access.Home, bool) {
-	for _, home := range homes {
-		if home.ID == residence {
-			return home, true
-		}
-	}
-	return access.Home{}, false
-}
-
 // refuseWrite says why a write to what stands there does not apply; nil when it should have, and is worth another try.
 func refuseWrite(homes []access.Home, residence uuid.UUID, wanted *int, is int) error {
-	if err := writable(homes, residence); err != nil {
+	if err := access.WritableAmong(homes, residence); err != nil {
 		return err
 	}
 	if wanted != nil && *wanted != is {

@@ -117,7 +117,7 @@ func (s *Service) getCompletions(ctx context.Context, in *completionsInput) (*co
 		return nil, httpx.NotModified(view.ETag)
 	}
 	homes := view.homes
-	if home, found := homeOf(homes, in.ResidenceID); found {
+	if home, found := access.Among(homes, in.ResidenceID); found {
 		homes = []access.Home{home}
 	}
 	list, err := s.Completions(ctx, homes, orNull(in.TaskID), in.Query)

@@ -216,7 +216,7 @@ func mayShare(homes []access.Home, residence *uuid.UUID) error {
 	if residence == nil {
 		return nil
 	}
-	return writable(homes, *residence)
+	return access.WritableAmong(homes, *residence)
 }
 
 // AddContractor adds a contractor, personal or to a residence, and reports whether it is new.
@@ -398,7 +398,7 @@ func (s *Service) ViewList(ctx context.Context, actor identity.Actor, residence 
 		return ListView{}, err
 	}
 	if residence != uuid.Nil {
-		if _, found := homeOf(homes, residence); !found {
+		if _, found := access.Among(homes, residence); !found {
 			return ListView{}, access.NoSuchResidence()
 		}
 	}

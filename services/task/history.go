@@ -32,7 +32,7 @@ type History = page.List[HistoryEntry]
 // cut makes a page of the entries, each with the currency of its residence.
 func cut(entries []HistoryEntry, homes []access.Home, limit int) (History, error) {
 	for i := range entries {
-		home, _ := homeOf(homes, entries[i].ResidenceID)
+		home, _ := access.Among(homes, entries[i].ResidenceID)
 		entries[i].Currency = home.Currency
 	}
 	return page.Cut(entries, limit, func(e HistoryEntry) completionPlace { return e.place() })

@@ -219,7 +219,7 @@ func (s *Service) restateResidence(ctx context.Context, e events.Home) error {
 	if err != nil {
 		return err
 	}
-	if _, found := homeOf(homes, e.ID); !found {
+	if _, found := access.Among(homes, e.ID); !found {
 		return nil // it has another owner since, or is gone: that change tells of itself
 	}
 	rows, err := readSeriesIn(ctx, s.DB, e.ID, true)

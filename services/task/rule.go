@@ -79,7 +79,7 @@ func (r ruleRow) rule() recur.Rule {
 
 // zone is that of the residence: a completion's day is the day there, whoever did it from wherever.
 func (r ruleRow) zone(homes []access.Home) *time.Location {
-	home, found := homeOf(homes, orZero(r.RuleResidenceID))
+	home, found := access.Among(homes, orZero(r.RuleResidenceID))
 	if !found {
 		return time.UTC
 	}

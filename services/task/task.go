@@ -153,7 +153,7 @@ func (s *Service) insert(ctx context.Context, actor identity.Actor, homes []acce
 // newRow is the task as a row of the table, checked as far as that needs no SQL. assignees are the residences of those
 // who were looked up before: many tasks at once are mostly for one person.
 func (s *Service) newRow(ctx context.Context, actor identity.Actor, homes []access.Home, assignees map[uuid.UUID][]uuid.UUID, in NewTask, location string) (map[string]any, error) {
-	if err := writable(homes, in.ResidenceID); err != nil {
+	if err := access.WritableAmong(homes, in.ResidenceID); err != nil {
 		return nil, err
 	}
 	p := in.whole()
@@ -328,7 +328,7 @@ func (s *Service) ChangeTask(ctx context.Context, actor identity.Actor, id uuid.
 		return Task{}, err
 	}
 	if p.ResidenceID.Set {
-		if err := writable(homes, p.ResidenceID.Value); err != nil {
+		if err := access.WritableAmong(homes, p.ResidenceID.Value); err != nil {
 			return Task{}, err
 		}
 	}
@@ -487,7 +487,7 @@ func refuseWrite(found bool, t Task, homes []access.Home, version *int) error {
 	if !found {
 		return noSuchTask()
 	}
-	if err := writable(homes, t.ResidenceID); err != nil {
+	if err := access.WritableAmong(homes, t.ResidenceID); err != nil {
 		return err
 	}
 	return refuseVersion(version, t.Version)
@@ -498,27 +498,6 @@ func refuseVersion(wanted *int, is int) error {
 		return apperr.VersionConflict.New("It is at version %d now: read it again.", is).With("version", is)
 	}
 	return nil
-}
-
-// writable refuses a residence that is not the actor's, or that they may only look at.
-func writable(homes []access.Home, residence uuid.UUID) error {
-	home, found := homeOf(homes, residence)
-	switch {
-	case !found:
-		return access.NoSuchResidence()
-	case home.Role == access.Viewer:
-		return access.ReadOnly()
-	}
-	return nil
-}
-
-func homeOf(homes []access.Home, residence uuid.UUID) (access.Home, bool) {
-	for _, home := range homes {
-		if home.ID == residence {
-			return home, true
-		}
-	}
-	return access.Home{}, false
 }
 
 // refusals are what is wrong with a field that only the database could check.

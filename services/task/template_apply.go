@@ -51,7 +51,7 @@ func (s *Service) Apply(ctx context.Context, actor identity.Actor, in ApplyTempl
 		if homes, err = s.Access.Homes(ctx, actor); err != nil {
 			return err
 		}
-		return writable(homes, in.ResidenceID)
+		return access.WritableAmong(homes, in.ResidenceID)
 	}, func(ctx context.Context) (err error) {
 		ts, lookups, _, err = s.templatesAndLookups(ctx)
 		return err // names what it was reading
@@ -63,7 +63,7 @@ func (s *Service) Apply(ctx context.Context, actor identity.Actor, in ApplyTempl
 	if err != nil {
 		return AppliedTemplates{}, err
 	}
-	home, _ := homeOf(homes, in.ResidenceID)
+	home, _ := access.Among(homes, in.ResidenceID)
 	start, err := in.start(day.In(s.Clock.Now(), identity.Actor{Zone: home.Timezone}.Location()))
 	if err != nil {
 		return AppliedTemplates{}, err
