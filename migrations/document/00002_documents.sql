@@ -34,6 +34,7 @@ CREATE TABLE uploads (
     work_at      timestamptz NOT NULL,
     -- Since when nothing claims it; null: something does; infinity: since the collector's last look.
     unclaimed_at timestamptz,
+    invited_at   timestamptz, -- of one that is awaited: when it was announced last, if again
     created_at   timestamptz NOT NULL
 );
 CREATE INDEX uploads_unclaimed ON uploads (unclaimed_at) WHERE unclaimed_at IS NOT NULL;
@@ -237,7 +238,7 @@ BEGIN
         AND (residence_id <> NEW.residence_id OR NOT (upload_id = ANY (NEW.image_ids) OR upload_id IS NOT DISTINCT FROM NEW.upload_id));
     INSERT INTO claims (upload_id, kind, subject_id, residence_id)
     SELECT DISTINCT named.id, 'document', NEW.id, NEW.residence_id FROM unnest(NEW.image_ids || NEW.upload_id) AS named(id)
-    WHERE named.id IS NOT NULL
+    WHERE named.id IS NOT NULL ORDER BY named.id
     ON CONFLICT DO NOTHING;
     RETURN NULL;
 END $$;
@@ -248,6 +249,7 @@ BEGIN
         AND (residence_id <> NEW.residence_id OR upload_id <> ALL (NEW.upload_ids));
     INSERT INTO claims (upload_id, kind, subject_id, residence_id)
     SELECT DISTINCT named.id, 'equipment', NEW.id, NEW.residence_id FROM unnest(NEW.upload_ids) AS named(id)
+    ORDER BY named.id
     ON CONFLICT DO NOTHING;
     RETURN NULL;
 END $$;
@@ -264,19 +266,21 @@ BEGIN
     RETURN NULL;
 END $$;
 
+-- Waits for whoever is claiming one of them: their claim's reference locks the upload, and the next statement sees it.
 CREATE FUNCTION upload_unclaimed() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
+    PERFORM FROM uploads WHERE id IN (SELECT upload_id FROM deleted) ORDER BY id FOR UPDATE;
     UPDATE uploads u SET unclaimed_at = 'infinity'
     WHERE u.id IN (SELECT upload_id FROM deleted) AND NOT EXISTS (SELECT FROM claims c WHERE c.upload_id = u.id);
     RETURN NULL;
 END $$;
 
 -- What an upload no longer names is for the collector at once; but where its bytes were still to come, they can come as
--- long as the invitation lasts.
+-- long as the last invitation lasts, which may be a new one for an old upload.
 CREATE FUNCTION blobs_loose() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO loose_blobs (key, due_at)
-    SELECT k.key, CASE WHEN d.state = 'awaited' THEN d.created_at + interval '2 hours' ELSE '-infinity' END
+    SELECT k.key, CASE WHEN d.state = 'awaited' THEN coalesce(d.invited_at, d.created_at) + interval '2 hours' ELSE '-infinity' END
     FROM deleted d CROSS JOIN LATERAL (VALUES (d.blob_key), (d.thumb_key), (d.preview_key)) AS k(key)
     WHERE k.key IS NOT NULL
     ON CONFLICT (key) DO UPDATE SET due_at = excluded.due_at;
@@ -287,7 +291,7 @@ CREATE FUNCTION blobs_held() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF TG_OP = 'UPDATE' THEN
         INSERT INTO loose_blobs (key, due_at)
-        SELECT k.key, CASE WHEN OLD.state = 'awaited' THEN OLD.created_at + interval '2 hours' ELSE '-infinity' END
+        SELECT k.key, CASE WHEN OLD.state = 'awaited' THEN coalesce(OLD.invited_at, OLD.created_at) + interval '2 hours' ELSE '-infinity' END
         FROM (VALUES (OLD.blob_key), (OLD.thumb_key), (OLD.preview_key)) AS k(key)
         WHERE k.key IS NOT NULL AND NOT coalesce(k.key IN (NEW.blob_key, NEW.thumb_key, NEW.preview_key), false)
         ON CONFLICT (key) DO UPDATE SET due_at = excluded.due_at;

@@ -67,7 +67,11 @@ func (s *Service) Invite(ctx context.Context, actor identity.Actor, in NewDirect
 		return DirectUpload{}, false, err
 	}
 	if !added {
-		if upload.State != awaited {
+		still, err := invitedAgain(ctx, s.DB, row.ID, s.Clock.Now())
+		if err != nil {
+			return DirectUpload{}, false, err
+		}
+		if !still {
 			return DirectUpload{}, false, apperr.ImpossibleMove.New("The file has arrived already.")
 		}
 		if invitation, err = s.blobs.Invite(ctx, row.BlobKey, row.Size, row.ContentType, invitedFor); err != nil {

@@ -27,7 +27,7 @@ const (
 	eraseDocumentsSQL = `DELETE FROM documents WHERE residence_id = ANY(@ids::uuid[])`
 	eraseEquipmentSQL = `DELETE FROM equipment WHERE residence_id = ANY(@ids::uuid[])`
 	eraseClaimsSQL    = `DELETE FROM claims WHERE residence_id = ANY(@ids::uuid[])`
-	eraseUploadsSQL   = `DELETE FROM uploads u WHERE u.id = ANY(@uploads::uuid[]) AND NOT EXISTS (SELECT FROM claims c WHERE c.upload_id = u.id)`
+	eraseUploadsSQL   = `DELETE FROM uploads u WHERE u.id = ANY(@uploads::uuid[]) AND u.unclaimed_at IS NOT NULL AND NOT EXISTS (SELECT FROM claims c WHERE c.upload_id = u.id)`
 )
 
 // eraseResidence removes all that the residence held. Its blobs are for the collector.

@@ -117,6 +117,8 @@ func (b *bounded) Read(p []byte) (int, error) {
 	switch {
 	case b.got > b.most:
 		b.failed = apperr.FileTooLarge.New("A file may be %d MiB at most.", b.most>>20)
+	case apperr.ServiceUnavailable.Has(err): // it comes out of the storage
+		b.failed = err
 	case err != nil && !errors.Is(err, io.EOF):
 		b.failed = apperr.MalformedRequest.Wrap(err, "The file did not arrive whole.")
 	}

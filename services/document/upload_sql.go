@@ -2,6 +2,7 @@ package document
 
 import (
 	"context"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -76,13 +77,23 @@ func readUpload(ctx context.Context, q pg.Querier, actor identity.Actor, homes [
 	return pg.One[sightedUpload](ctx, q, ownUploadSQL, pgx.NamedArgs{"id": id, "actor": actor.UserID, "mine": access.IDs(homes)})
 }
 
+// Whoever names an upload this very moment makes its unclaimed_at null, and that is looked at again once they are done;
+// their claim itself is too new to be seen here.
 const deleteUploadSQL = `
 WITH target AS (SELECT u.* FROM uploads u WHERE u.id = @id::uuid AND u.owner_id = @actor::uuid FOR UPDATE),
-gone AS (DELETE FROM uploads u USING target t WHERE u.id = t.id AND NOT EXISTS (SELECT FROM claims c WHERE c.upload_id = u.id) RETURNING u.id)
+gone AS (DELETE FROM uploads u USING target t
+	WHERE u.id = t.id AND u.unclaimed_at IS NOT NULL AND NOT EXISTS (SELECT FROM claims c WHERE c.upload_id = u.id) RETURNING u.id)
 SELECT CASE WHEN EXISTS (SELECT FROM gone) THEN 'gone' ELSE 'used' END FROM target`
 
 func deleteUpload(ctx context.Context, q pg.Querier, actor, id uuid.UUID) (outcome string, found bool, err error) {
 	return pg.Scalar[string](ctx, q, deleteUploadSQL, pgx.NamedArgs{"id": id, "actor": actor})
+}
+
+// invitedAgain notes that the bytes may come later than was thought, before anybody is told so, and answers whether they are
+// awaited still.
+func invitedAgain(ctx context.Context, q pg.Querier, id uuid.UUID, now time.Time) (bool, error) {
+	n, err := pg.Exec(ctx, q, `UPDATE uploads SET invited_at = @now::timestamptz WHERE id = @id::uuid AND state = 'awaited'`, pgx.NamedArgs{"id": id, "now": now})
+	return n == 1, err
 }
 
 // Of two confirmations at once the second finds what the first has made of it; what it stored itself is for the collector.

@@ -55,8 +55,13 @@ func media(id uuid.UUID) string { return "/api/media/" + id.String() + "/" }
 // paper ties an upload to a residence, as a document does.
 func (h house) paper(t *testing.T, home uuid.UUID, upload uuid.UUID) uuid.UUID {
 	t.Helper()
+	return h.paperIn(t, h.DB, home, upload)
+}
+
+func (h house) paperIn(t *testing.T, q pg.Querier, home uuid.UUID, upload uuid.UUID) uuid.UUID {
+	t.Helper()
 	id := newID()
-	_, err := pg.Exec(t.Context(), h.DB, `
+	_, err := pg.Exec(t.Context(), q, `
 		INSERT INTO documents (id, residence_id, created_by_id, title, document_type, upload_id, words, created_at, updated_at)
 		VALUES (@id::uuid, @home::uuid, @by::uuid, 'Warranty', 'warranty', @upload::uuid, '', @now::timestamptz, @now::timestamptz)`,
 		pgx.NamedArgs{"id": id, "home": home, "by": h.owner.Actor.UserID, "upload": upload, "now": h.Clock.Now()})
@@ -506,6 +511,24 @@ func TestSmallVersionsAndWhatIsInAFile(t *testing.T) {
 	})
 }
 
+// put sends a file straight to the storage.
+func put(t *testing.T, d document.DirectUpload, body []byte) int {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), d.Method, d.SendTo, bytes.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, value := range d.Headers {
+		req.Header.Set(name, value)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	return resp.StatusCode
+}
+
 func TestAFileGoesStraightToTheStorage(t *testing.T) {
 	h := openWith(t, onS3(t))
 	file := samples.PDF("Inspection of the roof")
@@ -523,26 +546,10 @@ func TestAFileGoesStraightToTheStorage(t *testing.T) {
 	h.owner.Refused(409, "file_not_uploaded", "POST", path("uploads", id, "confirm"), nil)
 	h.stranger.Refused(404, "not_found", "POST", path("uploads", id, "confirm"), nil)
 	again := announce(200)
-	put := func(d document.DirectUpload, body []byte) int {
-		t.Helper()
-		req, err := http.NewRequestWithContext(t.Context(), d.Method, d.SendTo, bytes.NewReader(body))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for name, value := range d.Headers {
-			req.Header.Set(name, value)
-		}
-		resp, err := http.DefaultClient.Do(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		_ = resp.Body.Close()
-		return resp.StatusCode
-	}
-	if status := put(direct, append(file, '!')); status < 400 {
+	if status := put(t, direct, append(file, '!')); status < 400 {
 		t.Errorf("a larger file is taken: %d", status)
 	}
-	if status := put(again, file); status != 200 {
+	if status := put(t, again, file); status != 200 {
 		t.Fatalf("the storage answers %d", status)
 	}
 	var all sync.WaitGroup
@@ -561,7 +568,7 @@ func TestAFileGoesStraightToTheStorage(t *testing.T) {
 		t.Errorf("handed out: %d", a.Status)
 	}
 	// The address is good for an hour: whatever comes there until then is deleted after it.
-	if status := put(direct, file); status != 200 {
+	if status := put(t, direct, file); status != 200 {
 		t.Errorf("sent once more: %d", status)
 	}
 	h.looked(t)
@@ -573,7 +580,7 @@ func TestAFileGoesStraightToTheStorage(t *testing.T) {
 	})
 	evil := []byte("<html><script>alert(1)</script></html>")
 	bad := testkit.JSON[document.DirectUpload](t, h.owner.Want(201, "POST", "/api/uploads/direct/", doc{"filename": "x.pdf", "content_type": "application/pdf", "size": len(evil)}))
-	put(bad, evil)
+	put(t, bad, evil)
 	h.owner.Refused(422, "file_type_not_allowed", "POST", path("uploads", bad.ID, "confirm"), nil)
 }
 

@@ -69,7 +69,8 @@ func (s *Service) workOn(ctx context.Context, row leasedUpload) error {
 	case ctx.Err() != nil:
 		return nil //nolint:nilerr // the service stops: the lease runs out
 	case apperr.ServiceUnavailable.Has(err): // that is not the file's fault, however often
-		return postponeWork(ctx, s.DB, row.ID, s.Clock.Now().Add(workPause<<min(row.WorkTries, workTries)))
+		s.Log.WarnContext(ctx, "an upload waits for the storage", "upload", row.ID, "error", err)
+		return waitForStorage(ctx, s.DB, row.ID, s.Clock.Now().Add(workPause))
 	case errors.Is(err, reader.ErrDamaged), errors.Is(err, blob.ErrNotFound), errors.Is(err, errAltered), row.WorkTries >= workTries:
 		s.Log.WarnContext(ctx, "an upload stays without thumbnails and text", "upload", row.ID, "error", err)
 		return failWork(ctx, s.DB, row.ID)

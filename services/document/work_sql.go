@@ -67,6 +67,13 @@ func failWork(ctx context.Context, q pg.Querier, id uuid.UUID) error {
 	return err
 }
 
+// waitForStorage gives the try back: a storage that does not answer says nothing about the file.
+func waitForStorage(ctx context.Context, q pg.Querier, id uuid.UUID, until time.Time) error {
+	_, err := pg.Exec(ctx, q, `UPDATE uploads SET work_at = @until::timestamptz, work_tries = greatest(work_tries - 1, 0) WHERE id = @id::uuid AND work = 'todo'`,
+		pgx.NamedArgs{"id": id, "until": until})
+	return err
+}
+
 func postponeWork(ctx context.Context, q pg.Querier, id uuid.UUID, until time.Time) error {
 	_, err := pg.Exec(ctx, q, `UPDATE uploads SET work_at = @until::timestamptz WHERE id = @id::uuid AND work = 'todo'`, pgx.NamedArgs{"id": id, "until": until})
 	return err
