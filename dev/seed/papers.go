@@ -48,8 +48,6 @@ func (h *household) papers(house, cabin, plumber string) {
 	h.paper("document-manual", house, "Water heater manual", "manual", map[string]any{
 		"equipment_id": heater, "upload_id": h.pdf("pdf-heater", "c-50g-manual.pdf", "Owner's manual C-50G", "Flush the tank once a year.", "Check the anode rod every three years.", "Test the pressure relief valve every six months."),
 	})
-	h.call(h.owner, http.MethodPatch, "/api/tasks/"+seedID("task-heater")+"/", map[string]any{"equipment_id": heater})
-	h.call(h.owner, http.MethodPatch, "/api/tasks/"+seedID("task-furnace")+"/", map[string]any{"equipment_id": furnace})
 	h.call(h.owner, http.MethodPatch, "/api/contractors/"+plumber+"/", map[string]any{"upload_ids": []string{h.pdf("pdf-licence", "delgado-licence.pdf", "Contractor's license", "Delgado Plumbing, CCB 218844", "Bonded and insured.")}})
 	h.call(h.owner, http.MethodPatch, "/api/auth/profile/", map[string]any{"avatar_upload_id": h.photo("photo-ada", "ada.jpg", color.RGBA{0x2f, 0x6f, 0x6a, 0xff})})
 }

@@ -71,16 +71,16 @@ func (h *household) fill() error {
 	plumber := h.contractor("contractor-plumber", "Rosa Delgado", "Delgado Plumbing", "+1 503 555 0142", house, "plumb")
 	h.contractor("contractor-roof", "Tom Becker", "Becker & Sons Roofing", "+1 503 555 0177", house, "roof")
 	h.contractor("contractor-electric", "Yuki Tanaka", "Tanaka Electric", "+1 541 555 0119", cabin, "electr")
-	h.tasks(house, cabin, plumber)
 	h.papers(house, cabin, plumber)
+	h.tasks(house, cabin, plumber)
 	return h.err
 }
 
 func (h *household) tasks(house, cabin, plumber string) {
-	h.task("task-gutters", house, "Clean the gutters", "semi", -6, nil)                                             // overdue
-	h.task("task-filter", house, "Replace the furnace filter", "month", 3, nil)                                     // due soon
-	h.task("task-smoke", house, "Test the smoke and CO alarms", "month", 9, nil)                                    // due soon
-	h.task("task-heater", house, "Flush the water heater", "annual", 120, map[string]any{"contractor_id": plumber}) // upcoming
+	h.task("task-gutters", house, "Clean the gutters", "semi", -6, nil)                                                                                         // overdue
+	h.task("task-filter", house, "Replace the furnace filter", "month", 3, nil)                                                                                 // due soon
+	h.task("task-smoke", house, "Test the smoke and CO alarms", "month", 9, nil)                                                                                // due soon
+	h.task("task-heater", house, "Flush the water heater", "annual", 120, map[string]any{"contractor_id": plumber, "equipment_id": seedID("equipment-heater")}) // upcoming
 	faucet := h.task("task-faucet", house, "Fix the dripping kitchen faucet", "once", 1, map[string]any{"contractor_id": plumber, "estimated_cost": "180.00"})
 	h.call(h.owner, http.MethodPost, "/api/tasks/"+faucet+"/mark-in-progress/", nil)
 	paint := h.task("task-paint", house, "Repaint the porch", "once", -20, map[string]any{"estimated_cost": "240.00"})
@@ -116,7 +116,7 @@ func (h *household) past(house, plumber string) {
 	for i, cost := range []string{"24.90", "24.90", "26.50", "26.50"} {
 		h.done([]*client{h.owner, h.partner}[i%2], fmt.Sprint("completion-water-", i), filter, -364+91*i, map[string]any{"actual_cost": cost})
 	}
-	furnace := h.task("task-furnace", house, "Have the furnace serviced", "annual", -730, map[string]any{"category_id": h.named("task_categories", "hvac"), "reschedule_from": "completion"})
+	furnace := h.task("task-furnace", house, "Have the furnace serviced", "annual", -730, map[string]any{"category_id": h.named("task_categories", "hvac"), "reschedule_from": "completion", "equipment_id": seedID("equipment-furnace")})
 	h.done(h.owner, "completion-furnace-0", furnace, -728, map[string]any{"actual_cost": "149.00"})
 	h.done(h.owner, "completion-furnace-1", furnace, -350, map[string]any{"actual_cost": "159.00", "notes": "Burner cleaned, filter and belt replaced.",
 		"upload_ids": []string{h.photo("photo-burner", "burner.jpg", color.RGBA{0x4a, 0x4f, 0x57, 0xff})}})

@@ -55,7 +55,7 @@ type knownBlob struct {
 // Check compares the storage with the tables, while the service runs or not. With deep it reads every file and compares
 // its SHA-256.
 func Check(ctx context.Context, db pg.Querier, store blob.Store, deep bool) (Finding, error) {
-	var f Finding
+	f := Finding{OrphanBlobs: []string{}, LostBlobs: []string{}, Altered: []string{}}
 	there := map[string]bool{} // blobs, and whether something names them
 	err := store.Walk(ctx, func(b blob.Blob) error {
 		there[b.Key] = false
