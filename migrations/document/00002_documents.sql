@@ -210,12 +210,31 @@ CREATE FUNCTION words_of(text) RETURNS tsvector LANGUAGE sql IMMUTABLE PARALLEL 
     SELECT to_tsvector('simple', parted($1))
 $$;
 
+-- Who changes what claims uploads locks them first, all of them and in one order, and after their own row: else two who name
+-- the same ones would wait for each other. The lock keeps others from claiming them meanwhile.
+CREATE FUNCTION lock_uploads(uuid[]) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM FROM uploads WHERE id = ANY ($1) ORDER BY id FOR UPDATE;
+END $$;
+
+CREATE FUNCTION equipment_uploads() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'INSERT' THEN
+        PERFORM lock_uploads(NEW.upload_ids);
+    ELSIF OLD.upload_ids <> NEW.upload_ids THEN
+        PERFORM lock_uploads(OLD.upload_ids || NEW.upload_ids);
+    END IF;
+    RETURN NEW;
+END $$;
+
 -- Words of names count more than those of notes, and those more than what stands in the file. What becomes known of a file
 -- waits for who is just naming it, or is waited for: seen by neither of the two it would be lost.
 CREATE FUNCTION document_words() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF NEW.upload_id IS NOT NULL AND (TG_OP = 'INSERT' OR NEW.upload_id IS DISTINCT FROM OLD.upload_id) THEN
-        PERFORM FROM uploads u WHERE u.id = NEW.upload_id FOR NO KEY UPDATE;
+    IF TG_OP = 'INSERT' THEN
+        PERFORM lock_uploads(NEW.image_ids || NEW.upload_id);
+    ELSIF OLD.image_ids <> NEW.image_ids OR OLD.upload_id IS DISTINCT FROM NEW.upload_id THEN
+        PERFORM lock_uploads(OLD.image_ids || OLD.upload_id || NEW.image_ids || NEW.upload_id);
     END IF;
     NEW.words := setweight(words_of(NEW.title), 'A')
         || setweight(words_of(concat_ws(' ', NEW.item_name, NEW.model_number, NEW.serial_number, NEW.provider)), 'B')
@@ -238,7 +257,7 @@ BEGIN
         AND (residence_id <> NEW.residence_id OR NOT (upload_id = ANY (NEW.image_ids) OR upload_id IS NOT DISTINCT FROM NEW.upload_id));
     INSERT INTO claims (upload_id, kind, subject_id, residence_id)
     SELECT DISTINCT named.id, 'document', NEW.id, NEW.residence_id FROM unnest(NEW.image_ids || NEW.upload_id) AS named(id)
-    WHERE named.id IS NOT NULL ORDER BY named.id
+    WHERE named.id IS NOT NULL
     ON CONFLICT DO NOTHING;
     RETURN NULL;
 END $$;
@@ -249,7 +268,6 @@ BEGIN
         AND (residence_id <> NEW.residence_id OR upload_id <> ALL (NEW.upload_ids));
     INSERT INTO claims (upload_id, kind, subject_id, residence_id)
     SELECT DISTINCT named.id, 'equipment', NEW.id, NEW.residence_id FROM unnest(NEW.upload_ids) AS named(id)
-    ORDER BY named.id
     ON CONFLICT DO NOTHING;
     RETURN NULL;
 END $$;
@@ -269,7 +287,7 @@ END $$;
 -- Waits for whoever is claiming one of them: their claim's reference locks the upload, and the next statement sees it.
 CREATE FUNCTION upload_unclaimed() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    PERFORM FROM uploads WHERE id IN (SELECT upload_id FROM deleted) ORDER BY id FOR UPDATE;
+    PERFORM lock_uploads(ARRAY(SELECT upload_id FROM deleted));
     UPDATE uploads u SET unclaimed_at = 'infinity'
     WHERE u.id IN (SELECT upload_id FROM deleted) AND NOT EXISTS (SELECT FROM claims c WHERE c.upload_id = u.id);
     RETURN NULL;
@@ -311,6 +329,7 @@ CREATE TRIGGER sync_leave AFTER UPDATE ON equipment FOR EACH ROW
     WHEN (OLD.residence_id <> NEW.residence_id) EXECUTE FUNCTION sync_leave('equipment');
 
 CREATE TRIGGER document_words BEFORE INSERT OR UPDATE ON documents FOR EACH ROW EXECUTE FUNCTION document_words();
+CREATE TRIGGER equipment_uploads BEFORE INSERT OR UPDATE ON equipment FOR EACH ROW EXECUTE FUNCTION equipment_uploads();
 CREATE TRIGGER upload_words AFTER UPDATE ON uploads FOR EACH ROW
     WHEN (OLD.words IS DISTINCT FROM NEW.words) EXECUTE FUNCTION upload_words();
 

@@ -36,8 +36,9 @@ RETURNING true`
 // newest may be heard first, by somebody else than who sent the file. But what something claims already is claimed by
 // others only where it is seen anyway, so that an id that got here otherwise opens nothing that somebody keeps.
 const (
-	unclaimSQL = `DELETE FROM claims WHERE kind = @kind::text AND subject_id = @subject::uuid AND NOT upload_id = ANY(@uploads::uuid[])`
-	claimSQL   = `
+	lockClaimedSQL = `SELECT lock_uploads(@uploads::uuid[] || ARRAY(SELECT upload_id FROM claims WHERE kind = @kind::text AND subject_id = @subject::uuid))`
+	unclaimSQL     = `DELETE FROM claims WHERE kind = @kind::text AND subject_id = @subject::uuid AND NOT upload_id = ANY(@uploads::uuid[])`
+	claimSQL       = `
 INSERT INTO claims (upload_id, kind, subject_id, residence_id, user_id, task_id)
 SELECT u.id, @kind::text, @subject::uuid, coalesce(moved.residence_id, @residence::uuid), @user::uuid, @task::uuid
 FROM uploads u LEFT JOIN subjects moved ON moved.id = @task::uuid AND moved.version > @task_at::int
@@ -60,7 +61,7 @@ func (c claim) apply(ctx context.Context, tx pgx.Tx) error {
 	if err != nil || !news {
 		return wrapClaim(c, err)
 	}
-	for _, statement := range []string{unclaimSQL, claimSQL} {
+	for _, statement := range []string{lockClaimedSQL, unclaimSQL, claimSQL} {
 		if _, err := pg.Exec(ctx, tx, statement, args); err != nil {
 			return wrapClaim(c, err)
 		}

@@ -22,7 +22,10 @@ const (
 )
 
 const (
-	stampUnclaimedSQL = `UPDATE uploads SET unclaimed_at = @now::timestamptz WHERE unclaimed_at = 'infinity'`
+	// What somebody is just claiming is left out: waiting for it, while others wait for us, would be a deadlock.
+	stampUnclaimedSQL = `
+UPDATE uploads SET unclaimed_at = @now::timestamptz
+WHERE id IN (SELECT id FROM uploads WHERE unclaimed_at = 'infinity' FOR UPDATE SKIP LOCKED)`
 
 	forgetUnclaimedSQL = `
 DELETE FROM uploads WHERE id = ANY(ARRAY(

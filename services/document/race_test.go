@@ -3,6 +3,9 @@ package document_test
 import (
 	"errors"
 	"os"
+	"slices"
+	"strconv"
+	"sync"
 	"testing"
 	"testing/iotest"
 	"time"
@@ -166,5 +169,83 @@ func TestAStorageThatBreaksOffIsNoFaultOfTheClient(t *testing.T) {
 	}
 	if err := document.ReadBounded(iotest.ErrReader(errors.New("reset"))); !apperr.MalformedRequest.Has(err) {
 		t.Errorf("a client that breaks off: %v", err)
+	}
+}
+
+// Everything that locks documents, claims, uploads and blobs, at the same time: who has to wait gets through.
+func TestManyAtOnceDoNotWaitForEachOther(t *testing.T) {
+	h := open(t)
+	var files []uuid.UUID
+	for i := range 6 {
+		files = append(files, sent(t, h.owner, "a.jpg", samples.Allowed()[0].Body).ID)
+		h.paper(t, h.home, files[i]) // so that none is collected
+	}
+	var all sync.WaitGroup
+	var mu sync.Mutex
+	statuses := map[string]int{}
+	note := func(what string, a testkit.Answer) {
+		mu.Lock()
+		defer mu.Unlock()
+		statuses[what+" "+strconv.Itoa(a.Status)]++
+		if a.Status >= 500 {
+			t.Errorf("%s: %d %s", what, a.Status, a.Body)
+		}
+	}
+	do := func(n int, work func(i int)) {
+		for g := range n {
+			all.Go(func() {
+				for i := range 12 {
+					work(g*12 + i)
+				}
+			})
+		}
+	}
+	some := func(i int) []uuid.UUID { return []uuid.UUID{files[i%6], files[(i*5+1)%6]} }
+	images := func(i int) []uuid.UUID { return slices.Compact(some(i)) }
+	do(8, func(i int) {
+		a := h.owner.For(t).Call("POST", "/api/documents/", doc{"residence_id": h.home, "title": "x", "document_type": "manual", "upload_id": files[i%6], "image_ids": images(i)})
+		note("add", a)
+		if a.Status != 201 {
+			return
+		}
+		id := testkit.JSON[document.Document](t, a).ID
+		note("change", h.member.For(t).Call("PATCH", path("documents", id), doc{"upload_id": files[(i+1)%6], "image_ids": images(i + 3)}))
+		note("delete", h.owner.For(t).Call("DELETE", path("documents", id), nil))
+	})
+	do(4, func(i int) {
+		a := h.owner.For(t).Call("POST", "/api/equipment/", doc{"residence_id": h.home, "name": "x", "category": "other", "upload_ids": images(i)})
+		note("add equipment", a)
+		if a.Status == 201 {
+			note("delete equipment", h.owner.For(t).Call("DELETE", path("equipment", testkit.JSON[document.Equipment](t, a).ID), nil))
+		}
+	})
+	do(4, func(i int) {
+		a := send(t, h.owner, "b.txt", []byte("text "+strconv.Itoa(i)))
+		note("send", a)
+		id := testkit.JSON[document.Upload](t, a).ID
+		note("name", h.owner.For(t).Call("POST", "/api/documents/", doc{"residence_id": h.home, "title": "x", "document_type": "manual", "upload_id": id}))
+		note("delete file", h.owner.For(t).Call("DELETE", path("uploads", id), nil))
+	})
+	do(3, func(i int) {
+		_, err := pg.Exec(t.Context(), h.DB, `UPDATE uploads SET work = 'todo', work_at = '-infinity', work_tries = 0 WHERE id = @id::uuid`, pgx.NamedArgs{"id": files[i%6]})
+		if err != nil {
+			t.Errorf("look again: %v", err)
+		}
+	})
+	do(3, func(i int) { testkit.Deliver(t, h.Service, events.TaskCompleted, h.did(newID(), 3, some(i)...)) })
+	do(2, func(i int) {
+		home := newID()
+		h.paper(t, home, files[i%6])
+		h.paper(t, home, files[(i+1)%6])
+		testkit.Deliver(t, h.Service, events.ResidenceDeleted, events.Home{ID: home})
+	})
+	all.Wait()
+	t.Log(statuses)
+	h.looked(t)
+	if f := h.check(t); !f.Sound() {
+		t.Errorf("%+v", f)
+	}
+	if n := h.count(t, `SELECT count(*)::int FROM uploads u WHERE @id::uuid IS NOT NULL AND (u.unclaimed_at IS NULL) <> EXISTS (SELECT FROM claims c WHERE c.upload_id = u.id)`, files[0]); n != 0 {
+		t.Errorf("%d uploads count as unused and are used, or the reverse", n)
 	}
 }
