@@ -24,6 +24,7 @@ const (
 	// What a form may have beside its file.
 	formParts     = 10
 	formFieldSize = 1 << 10
+	formRest      = 64 << 10 // all of it, with the headers of the parts, which are held in memory
 )
 
 const formType = "multipart/form-data"
@@ -129,7 +130,8 @@ func (f *Form) Read(file func(filename string, from io.Reader) error) (map[strin
 	if f.boundary == "" {
 		return nil, apperr.WrongContentType.New("Send the file as %s, in the field file.", formType)
 	}
-	parts := multipart.NewReader(f.body, f.boundary)
+	rest := &restOf{from: f.body, left: formRest}
+	parts := multipart.NewReader(rest, f.boundary)
 	fields, files := map[string]string{}, 0
 	for range formParts {
 		part, err := parts.NextRawPart()
@@ -144,9 +146,11 @@ func (f *Form) Read(file func(filename string, from io.Reader) error) (map[strin
 			if files++; files > 1 {
 				return nil, apperr.InvalidField("body.file", "is there twice")
 			}
+			rest.file = true
 			if err := file(filename(part), part); err != nil {
 				return nil, err
 			}
+			rest.file = false
 			continue
 		}
 		if err := takeField(fields, part); err != nil {
@@ -194,7 +198,31 @@ func filename(part *multipart.Part) string {
 	return params["filename"]
 }
 
+// restOf is a form of which everything beside the file is bounded.
+type restOf struct {
+	from io.Reader
+	left int
+	file bool // that is what is being read
+}
+
+var errTooMuch = errors.New("there is too much beside the file")
+
+// Read fails with errTooMuch.
+func (r *restOf) Read(p []byte) (int, error) {
+	n, err := r.from.Read(p)
+	if !r.file {
+		r.left -= n
+	}
+	if r.left < 0 {
+		return 0, errTooMuch
+	}
+	return n, err // a reader hands on what it gets
+}
+
 func unreadable(err error) error {
+	if errors.Is(err, errTooMuch) {
+		return apperr.InvalidField("body", "has too much beside its file")
+	}
 	return apperr.MalformedRequest.Wrap(err, "The form could not be read to its end.")
 }
 

@@ -135,31 +135,46 @@ func TestWhatComesByALateInvitationIsCollectedToo(t *testing.T) {
 	})
 }
 
-func TestAStorageThatIsAwayIsNoFaultOfTheFile(t *testing.T) {
-	h := open(t)
-	file := sent(t, h.owner, "a.txt", []byte("a")).ID
-	h.looked(t)
-	away := h.cfg.StorageDir + ".away"
-	if err := os.Rename(h.cfg.StorageDir, away); err != nil {
+func TestAStorageOrASpoolThatIsAwayIsNoFaultOfTheFile(t *testing.T) {
+	for name, dir := range map[string]func(document.Config) string{
+		"storage": func(c document.Config) string { return c.StorageDir },
+		"spool":   func(c document.Config) string { return c.SpoolDir },
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := open(t)
+			file := sent(t, h.owner, "a.txt", []byte("a")).ID
+			h.looked(t)
+			back := takeAway(t, dir(h.cfg))
+			if a := send(t, h.owner, "b.txt", []byte("b")); a.Status != 503 {
+				t.Errorf("sent meanwhile: %d %s", a.Status, a.Body)
+			}
+			_, err := pg.Exec(t.Context(), h.DB, `UPDATE uploads SET work = 'todo', work_tries = 4, work_at = '-infinity' WHERE id = @id::uuid`, pgx.NamedArgs{"id": file})
+			if err != nil {
+				t.Fatal(err)
+			}
+			testkit.Eventually(t, "it was tried, and no try is lost", func() bool {
+				return h.count(t, `SELECT count(*)::int FROM uploads WHERE id = @id::uuid AND work = 'todo' AND work_tries = 4 AND work_at <> '-infinity'`, file) == 1
+			})
+			back()
+			h.Clock.Advance(time.Hour)
+			testkit.Eventually(t, "it is done once it is back", func() bool {
+				return h.count(t, `SELECT count(*)::int FROM uploads WHERE id = @id::uuid AND work = 'done'`, file) == 1
+			})
+		})
+	}
+}
+
+// takeAway puts a file in the place of a directory, until back.
+func takeAway(t *testing.T, dir string) (back func()) {
+	t.Helper()
+	if err := errors.Join(os.Rename(dir, dir+".away"), os.WriteFile(dir, nil, 0o600)); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(h.cfg.StorageDir, nil, 0o600); err != nil { // so that a file is not merely missing
-		t.Fatal(err)
+	return func() {
+		if err := errors.Join(os.Remove(dir), os.Rename(dir+".away", dir)); err != nil {
+			t.Fatal(err)
+		}
 	}
-	_, err := pg.Exec(t.Context(), h.DB, `UPDATE uploads SET work = 'todo', work_tries = 4, work_at = '-infinity' WHERE id = @id::uuid`, pgx.NamedArgs{"id": file})
-	if err != nil {
-		t.Fatal(err)
-	}
-	testkit.Eventually(t, "it was tried, and no try is lost", func() bool {
-		return h.count(t, `SELECT count(*)::int FROM uploads WHERE id = @id::uuid AND work = 'todo' AND work_tries = 4 AND work_at <> '-infinity'`, file) == 1
-	})
-	if err := errors.Join(os.Remove(h.cfg.StorageDir), os.Rename(away, h.cfg.StorageDir)); err != nil {
-		t.Fatal(err)
-	}
-	h.Clock.Advance(time.Hour)
-	testkit.Eventually(t, "it is done once the storage is back", func() bool {
-		return h.count(t, `SELECT count(*)::int FROM uploads WHERE id = @id::uuid AND work = 'done'`, file) == 1
-	})
 }
 
 func TestAStorageThatBreaksOffIsNoFaultOfTheClient(t *testing.T) {

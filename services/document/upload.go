@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"regexp"
 	"strings"
@@ -68,12 +69,12 @@ func (f *spooled) remove() { _ = os.Remove(f.path) } // what cannot be removed i
 func (s *Service) spool(name string, from io.Reader, most int64) (*spooled, error) {
 	file, err := os.CreateTemp(s.spoolDir, spoolPattern)
 	if err != nil {
-		return nil, fmt.Errorf("spool: %w", err)
+		return nil, spoolError(err)
 	}
 	f := &spooled{path: file.Name(), name: name}
 	err = f.take(file, from, most)
 	if closeErr := file.Close(); err == nil && closeErr != nil {
-		err = fmt.Errorf("spool: %w", closeErr)
+		err = spoolError(closeErr)
 	}
 	if err != nil {
 		f.remove()
@@ -142,7 +143,21 @@ func fileError(err error) error {
 	case errors.Is(err, reader.ErrTooHard):
 		return apperr.FileDamaged.Wrap(err, "The file cannot be read in reasonable time.").At("body.file", "cannot be read")
 	}
+	if written(err) {
+		return spoolError(err)
+	}
 	return err
+}
+
+// spoolError is of a spool that is full or away: neither the file's fault nor the client's, and it passes.
+func spoolError(err error) error {
+	return apperr.ServiceUnavailable.Wrap(fmt.Errorf("spool: %w", err), "Files cannot be taken in now; try again.").After(time.Second)
+}
+
+// written reports whether it was writing a file that failed.
+func written(err error) bool {
+	failed, ok := errors.AsType[*fs.PathError](err)
+	return ok && failed.Op == "write"
 }
 
 // rework turns an image that is not upright, and makes a JPEG of a HEIC.
@@ -157,16 +172,16 @@ func (s *Service) rework(ctx context.Context, f *spooled) error {
 		return fileError(err)
 	}
 	if err := os.Rename(out, f.path); err != nil {
-		return fmt.Errorf("spool: %w", err)
+		return spoolError(err)
 	}
 	file, err := os.Open(f.path)
 	if err != nil {
-		return fmt.Errorf("spool: %w", err)
+		return spoolError(err)
 	}
 	defer func() { _ = file.Close() }() // only read
 	stat, err := file.Stat()
 	if err != nil {
-		return fmt.Errorf("spool: %w", err)
+		return spoolError(err)
 	}
 	f.info = filetype.Info{Type: made.Type, Size: stat.Size(), Width: made.Width, Height: made.Height, Orientation: 1}
 	f.sum, err = sumOf(file)
@@ -177,7 +192,7 @@ func (s *Service) rework(ctx context.Context, f *spooled) error {
 func (s *Service) put(ctx context.Context, key string, f *spooled) error {
 	file, err := os.Open(f.path)
 	if err != nil {
-		return fmt.Errorf("spool: %w", err)
+		return spoolError(err)
 	}
 	defer func() { _ = file.Close() }() // only read
 	if err := s.blobs.Put(ctx, key, file, f.info.Size, f.info.Type.MIME); err != nil {

@@ -217,6 +217,7 @@ func TestAFormIsReadStrictly(t *testing.T) {
 		"cut off":        {400, string(body[:len(body)-30]), contentType},
 		"nothing":        {422, "", contentType},
 		"other boundary": {422, string(body), "multipart/form-data; boundary=xyz"},
+		"long headers":   {422, strings.Replace(string(body), "\r\n", "\r\nX-Long: "+strings.Repeat("x", 2<<20)+"\r\n", 1), contentType},
 		"no file":        {422, "--" + boundary + "--\r\n", contentType},
 		"two files":      {422, strings.Replace(string(body), "--"+boundary+"--", strings.TrimSuffix(string(body), "\r\n"), 1), contentType},
 	} {

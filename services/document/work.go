@@ -69,7 +69,7 @@ func (s *Service) workOn(ctx context.Context, row leasedUpload) error {
 	case ctx.Err() != nil:
 		return nil //nolint:nilerr // the service stops: the lease runs out
 	case apperr.ServiceUnavailable.Has(err): // that is not the file's fault, however often
-		s.Log.WarnContext(ctx, "an upload waits for the storage", "upload", row.ID, "error", err)
+		s.Log.WarnContext(ctx, "an upload waits for room to be looked into, or for the storage", "upload", row.ID, "error", err)
 		return waitForStorage(ctx, s.DB, row.ID, s.Clock.Now().Add(workPause))
 	case errors.Is(err, reader.ErrDamaged), errors.Is(err, blob.ErrNotFound), errors.Is(err, errAltered), row.WorkTries >= workTries:
 		s.Log.WarnContext(ctx, "an upload stays without thumbnails and text", "upload", row.ID, "error", err)
@@ -131,11 +131,14 @@ func (s *Service) copyOut(ctx context.Context, row uploadRow) (path string, err 
 	defer func() { _ = from.Close() }() // only read
 	file, err := os.CreateTemp(s.spoolDir, spoolPattern)
 	if err != nil {
-		return "", fmt.Errorf("spool: %w", err)
+		return "", spoolError(err)
 	}
 	sum, err := copySum(file, from)
-	if closeErr := file.Close(); err == nil {
-		err = closeErr
+	if closeErr := file.Close(); err == nil && closeErr != nil {
+		err = spoolError(closeErr)
+	}
+	if written(err) {
+		err = spoolError(err)
 	}
 	if err == nil && string(sum) != string(row.SHA256) {
 		err = errAltered
