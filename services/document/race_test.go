@@ -247,7 +247,7 @@ func TestManyAtOnceDoNotWaitForEachOther(t *testing.T) {
 			t.Errorf("look again: %v", err)
 		}
 	})
-	do(3, func(i int) { testkit.Deliver(t, h.Service, events.TaskCompleted, h.did(newID(), 3, some(i)...)) })
+	do(3, func(i int) { testkit.Deliver(t, h.Service, events.TaskCompleted, h.did(newID(), some(i)...)) })
 	do(2, func(i int) {
 		home := newID()
 		h.paper(t, home, files[i%6])

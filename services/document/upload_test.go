@@ -613,13 +613,11 @@ func TestNobodyKeepsTheOthersOutWithSlowFiles(t *testing.T) {
 	body, contentType := form(t, "notes.txt", bytes.Repeat([]byte("slow\n"), 1000))
 	hold := make(chan struct{})
 	var slow sync.WaitGroup
-	begun := make(chan struct{}, 8)
 	for range 8 {
 		slow.Go(func() {
 			reader, writer := io.Pipe()
 			go func() {
 				_, _ = writer.Write(body[:1000])
-				begun <- struct{}{}
 				<-hold
 				_, err := writer.Write(body[1000:])
 				_ = writer.CloseWithError(err)
@@ -629,9 +627,10 @@ func TestNobodyKeepsTheOthersOutWithSlowFiles(t *testing.T) {
 			}
 		})
 	}
-	for range 8 {
-		<-begun
-	}
+	testkit.Eventually(t, "eight are coming in", func() bool {
+		coming, _ := filepath.Glob(filepath.Join(h.cfg.SpoolDir, "hearth-file-*"))
+		return len(coming) == 8
+	})
 	testkit.Eventually(t, "the ninth of the same person is put off", func() bool {
 		a := send(t, h.owner, "more.txt", []byte("more"))
 		return a.Status == 429 && a.Code() == "rate_limited" && a.Header.Get("Retry-After") != ""
