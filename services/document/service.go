@@ -22,7 +22,7 @@ type Config struct {
 	config.Service
 	blob.Config
 	ReaderProgram string `env:"READER_PROGRAM" doc:"The program that is started, with the argument read-files, to decode pictures and PDFs apart from the service; empty: the service's own. One that starts it in a narrower sandbox can be given here"`
-	SpoolDir      string `env:"SPOOL_DIR" doc:"Where files are while they come in and are looked into, up to a few hundred MiB; empty: the system's directory for temporary files"`
+	SpoolDir      string `env:"SPOOL_DIR" doc:"Where files are while they come in and are looked into, with room for what comes in at a time: 25 MiB each, and 200 MiB of what is confirmed; empty: the system's directory for temporary files"`
 }
 
 const (
