@@ -11,10 +11,6 @@ import (
 	"net/http"
 	"net/textproto"
 	"net/url"
-	"os"
-	"path/filepath"
-	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -186,52 +182,6 @@ func (w *world) unclaimed(t *testing.T) int {
 		t.Fatal(err)
 	}
 	return n
-}
-
-// resident is the memory of a process, in KiB: what it has now, or at the most had.
-func resident(t *testing.T, pid int, what string) int {
-	t.Helper()
-	status, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "status"))
-	if err != nil {
-		t.Skip("this machine does not tell a process's memory") // only Linux does
-	}
-	_, rest, _ := strings.Cut(string(status), what+":")
-	n, err := strconv.Atoi(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(strings.SplitN(rest, "\n", 2)[0]), "kB")))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return n
-}
-
-// TestUploadsKeepMemoryFlat: a file of 25 MiB passes through gateway and service without being held by either.
-func TestUploadsKeepMemoryFlat(t *testing.T) {
-	program, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := start(t, func(o *system.Options) {
-		o.Processes, o.Program = true, program
-		o.Environ = append(o.Environ, "HEARTH_TRACE_RATIO=0")
-	})
-	ada := w.join(t, "Ada")
-	line := []byte("The boiler's serial number is 4711.\n")
-	file := bytes.Repeat(line, 25<<20/len(line))
-	for range 3 { // whatever is opened once
-		ada.upload("notes.txt", file[:256<<10])
-	}
-	parts := []string{system.GatewayName, "document"}
-	before := map[string]int{}
-	for _, part := range parts {
-		before[part] = resident(t, w.PartPID(part), "VmHWM")
-	}
-	ada.upload("all.txt", file)
-	for _, part := range parts {
-		grown := resident(t, w.PartPID(part), "VmHWM") - before[part]
-		t.Logf("%s: %d KiB before, %d KiB more after", part, before[part], grown)
-		if grown > len(file)>>10/2 { // with the race detector, which multiplies what is allocated
-			t.Errorf("%s has grown by %d KiB for a file of %d KiB", part, grown, len(file)>>10)
-		}
-	}
 }
 
 // TestNoUploadIsHalf kills the document service while files are sent: what was acknowledged is there, byte for byte, and
