@@ -14,6 +14,8 @@ const (
 	HomesTTL    = 5 * time.Minute
 	LookupsTTL  = time.Hour
 	RevisionTTL = time.Hour
+	StatusTTL   = 5 * time.Minute
+	PlanTTL     = 5 * time.Minute
 )
 
 const prefix = "hearth:"
@@ -30,6 +32,23 @@ func HomesKey(user uuid.UUID) string { return prefix + "residence_ids_user:" + u
 // RevisionKey is the state of a residence and all that it holds: any change drops it, and a board's ETag is made of
 // it. Its value means nothing but "not the one before". Owner: whoever changes something.
 func RevisionKey(residence uuid.UUID) string { return prefix + "rev:" + residence.String() }
+
+// StatusKey is a person's subscription with what they use of it, as they are answered it. Owner: billing.
+func StatusKey(user uuid.UUID) string { return statusPrefix + user.String() }
+
+// PlanKey is what the residences of an owner have room for. Owner: billing.
+func PlanKey(owner uuid.UUID) string { return planPrefix + owner.String() }
+
+const (
+	statusPrefix = prefix + "subscription_status:"
+	planPrefix   = prefix + "plan:"
+)
+
+// EveryStatus and EveryPlan drop them all: what a tier allows has changed.
+const (
+	EveryStatus = statusPrefix + "*"
+	EveryPlan   = planPrefix + "*"
+)
 
 // LookupsKey is a service's lookup tables. Owner: that service.
 func LookupsKey(service string) string { return prefix + "lookups:" + service }

@@ -26,6 +26,7 @@ func Catalogue() []definition {
 		ResidenceCreated, ResidenceChanged, ResidenceDeleted, MembersChanged,
 		TaskCreated, TaskChanged, TaskDeleted, TaskCompleted, CompletionChanged, ContractorChanged, ReportRequested,
 		DocumentChanged, EquipmentChanged,
+		SubscriptionChanged, TermsChanged, BillingNotice,
 	}
 }
 
@@ -324,4 +325,49 @@ type EquipmentRef struct {
 	Version     int       `json:"version"`
 	// PreviousResidenceID is where it was, when the change moved it.
 	PreviousResidenceID uuid.UUID `json:"previous_residence_id,omitzero"`
+}
+
+// SubscriptionChanged: what a person has by their subscription is another: its tier, source or state.
+var SubscriptionChanged = Event[Subscription]{
+	Name: "subscription.changed", Producer: Billing,
+	Keys: func(s Subscription) []string { return []string{cache.PlanKey(s.UserID), cache.StatusKey(s.UserID)} },
+}
+
+// Subscription is what a person has, as the other services know it.
+type Subscription struct {
+	UserID  uuid.UUID `json:"user_id"`
+	Tier    string    `json:"tier"`
+	Source  string    `json:"source"`
+	State   string    `json:"state"`
+	IsFree  bool      `json:"is_free"`
+	Version int       `json:"version"`
+}
+
+// TermsChanged: what a tier allows, or whether limits bind at all.
+var TermsChanged = Event[Terms]{
+	Name: "billing.terms_changed", Producer: Billing,
+	Keys: func(Terms) []string { return []string{cache.EveryPlan, cache.EveryStatus} },
+}
+
+// Terms says what has changed of them: a tier, or the settings.
+type Terms struct {
+	What    string    `json:"what"`
+	ActorID uuid.UUID `json:"actor_id"`
+}
+
+// BillingNotice: a person is to be written to about their subscription.
+var BillingNotice = Event[Notice]{
+	Name: "billing.notice", Producer: Billing,
+}
+
+// Notice is one thing to write about. What the kind has no use for is left out.
+type Notice struct {
+	UserID   uuid.UUID `json:"user_id"`
+	Kind     string    `json:"kind"` // started, renewed, trial_ending, payment_failed, payment_action, ended, refunded
+	Source   string    `json:"source"`
+	Tier     string    `json:"tier"`
+	Amount   int64     `json:"amount,omitempty"`   // in the currency's minor units
+	Currency string    `json:"currency,omitempty"` // ISO 4217
+	Until    string    `json:"until,omitempty"`    // RFC 3339: paid, tried or waited for until then
+	URL      string    `json:"url,omitempty"`      // where to pay, or to see the receipt
 }
