@@ -23,6 +23,7 @@ const (
 	residence = "residence"
 	task      = "task"
 	papers    = "document" // files, documents and equipment
+	billing   = "billing"
 	itself    = "gateway"
 )
 
@@ -37,6 +38,7 @@ const (
 	write  Rate = "write"
 	bulk   Rate = "bulk" // many rows at once
 	feed   Rate = "feed" // guesses at keys in addresses
+	hook   Rate = "hook" // what the shops tell; counted by address
 	free   Rate = "free" // not limited
 )
 
@@ -198,6 +200,13 @@ func Table() []Route {
 		{post, "/api/documents/{id}/deactivate/", papers, user, write, small, quick},
 		{post, "/api/documents/{id}/images/", papers, user, write, small, quick},
 		{del, "/api/documents/{id}/images/{image_id}/", papers, user, write, small, quick},
+
+		// Subscriptions. The shops prove themselves by what they send.
+		{get, "/api/subscription/", billing, user, read, small, quick},
+		{get, "/api/subscription/status/", billing, user, read, small, quick},
+		{post, "/api/subscription/webhook/stripe/", billing, anyone, hook, small, quick},
+		{post, "/api/subscription/webhook/apple/", billing, anyone, hook, small, quick},
+		{post, "/api/subscription/webhook/google/", billing, anyone, hook, small, quick},
 
 		// The gateway's own.
 		{get, "/api/static_data/", itself, user, read, small, quick},

@@ -55,6 +55,21 @@ var (
 	FileNotThere      = Code{"file_not_uploaded", Conflict, "The file has not arrived"}
 	RangeNotSatisfied = Code{"range_not_satisfiable", RangeNotSatisfiable, "The file has no such part"}
 
+	// About subscriptions.
+	NotSoldHere       = Code{"not_sold_here", Conflict, "Not sold that way here"}
+	UnknownProduct    = Code{"unknown_product", Invalid, "There is no such product"}
+	ReceiptInvalid    = Code{"receipt_invalid", Invalid, "The receipt is not genuine"}
+	ReceiptExpired    = Code{"receipt_expired", Conflict, "The subscription of the receipt is over"}
+	ReceiptRevoked    = Code{"receipt_revoked", Conflict, "The purchase was refunded or taken back"}
+	ReceiptSuperseded = Code{"receipt_superseded", Conflict, "The purchase was replaced by a newer one"}
+	ReceiptTaken      = Code{"receipt_of_another_account", Conflict, "The purchase belongs to another account"}
+	WrongEnvironment  = Code{"receipt_wrong_environment", Invalid, "The receipt is of another environment"}
+	AlreadySubscribed = Code{"already_subscribed", Conflict, "There is a subscription already"}
+	NoSubscription    = Code{"no_subscription", Conflict, "There is no subscription to change"}
+	ManagedElsewhere  = Code{"managed_by_store", Conflict, "The subscription is managed in the store where it was bought"}
+	WebhookRefused    = Code{"webhook_refused", Malformed, "The webhook is not genuine"}
+	ShopUnavailable   = Code{"shop_unavailable", Unavailable, "The store does not answer"}
+
 	// About us.
 	InternalError      = Code{"internal_error", Internal, "Something went wrong"}
 	ServiceUnavailable = Code{"service_unavailable", Unavailable, "Temporarily not available"}
@@ -70,6 +85,8 @@ func All() []Code {
 		NoSuchThing, VersionConflict, IDTaken, EmailTaken, UsernameTaken, AlreadyVerified, AlreadyMember, OwnerCannotLeave,
 		InvalidShareCode, ImpossibleMove, Busy, LimitReached,
 		FileTooLarge, FileNotAllowed, FileDamaged, ImageTooLarge, DigestMismatch, TooManyUploads, NoDirectUpload, FileNotThere, RangeNotSatisfied,
+		NotSoldHere, UnknownProduct, ReceiptInvalid, ReceiptExpired, ReceiptRevoked, ReceiptSuperseded, ReceiptTaken, WrongEnvironment,
+		AlreadySubscribed, NoSubscription, ManagedElsewhere, WebhookRefused, ShopUnavailable,
 		InternalError, ServiceUnavailable, DeadlineExceeded,
 	}
 }

@@ -63,7 +63,7 @@ type UserChange struct {
 // UserDeleted: the person is gone, and what is theirs alone is to go with them. What they left in residences of others
 // stays there.
 var UserDeleted = Event[Person]{
-	Name: "user.deleted", Producer: Auth, Consumers: []string{Document},
+	Name: "user.deleted", Producer: Auth, Consumers: []string{Document, Billing},
 }
 
 // Person is somebody by their id alone.

@@ -58,17 +58,17 @@ func TestAPersonStartsWithTheFreePlan(t *testing.T) {
 }
 
 type plan struct {
-	Tier                                      string
-	Properties, Tasks, Contractors, Documents *int
+	Tier                                                 string
+	Properties, Tasks, Contractors, Documents, Equipment *int
 }
 
 func TestPlansAsSold(t *testing.T) {
 	s := run(t)
-	rows, err := pg.All[plan](t.Context(), s.DB, `SELECT tier, properties, tasks, contractors, documents FROM plans ORDER BY tier`, nil)
+	rows, err := pg.All[plan](t.Context(), s.DB, `SELECT tier, properties, tasks, contractors, documents, equipment FROM plans ORDER BY tier`, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []plan{{"free", new(1), new(10), new(5), new(5)}, {Tier: "pro"}}
+	want := []plan{{"free", new(1), new(10), new(5), new(5), new(10)}, {Tier: "pro"}}
 	if !reflect.DeepEqual(rows, want) {
 		t.Errorf("plans %v, wanted %v", rows, want)
 	}

@@ -1,22 +1,75 @@
 package billing
 
 import (
+	"context"
+	"fmt"
+	"sync"
+
 	"hearth.internal/pkg/boot"
 	"hearth.internal/pkg/config"
 	"hearth.internal/pkg/events"
+	"hearth.internal/pkg/internalapi"
 )
 
 // Config is what the service reads from its environment.
-type Config struct{ config.Service }
+type Config struct {
+	config.Service
+	StripeConfig
+	AppleConfig
+	GoogleConfig
+}
 
 // Service answers for subscriptions.
-type Service struct{ *boot.Deps }
+type Service struct {
+	*boot.Deps
+	shops     map[Source]shop
+	work      alarm // a webhook or an errand waits
+	residence internalapi.Residence
+	tasks     internalapi.Task
+	documents internalapi.Document
+}
 
-// New describes the service to boot. Config belongs to the environment alone: boot hands it back in Deps.
-func New(Config) boot.Service {
-	return boot.Service{Name: events.Billing, Title: "Billing", Register: func(d *boot.Deps) error {
-		s := &Service{Deps: d}
-		s.listen()
-		return nil
-	}}
+// New describes the service to boot.
+func New(cfg Config) boot.Service {
+	s := &Service{work: make(alarm, 1), shops: map[Source]shop{}}
+	return boot.Service{
+		Name: events.Billing, Title: "Subscriptions",
+		Hot: []string{personSQL, purchasesSQL, settingsSQL, plansSQL, insertWebhookSQL},
+		Register: func(d *boot.Deps) error {
+			s.Deps = d
+			s.residence, s.tasks, s.documents = d.Calls.Residence(cfg.ResidenceURL), d.Calls.Task(cfg.TaskURL), d.Calls.Document(cfg.DocumentURL)
+			if err := s.openShops(cfg); err != nil {
+				return err
+			}
+			s.routes()
+			s.listen()
+			return nil
+		},
+		Background: s.background,
+	}
+}
+
+// openShops opens those that are configured.
+func (s *Service) openShops(cfg Config) error {
+	for source, open := range map[Source]func(Config) (shop, error){Stripe: s.openStripe, Apple: s.openApple, Google: s.openGoogle} {
+		shop, err := open(cfg)
+		if err != nil {
+			return fmt.Errorf("%s: %w", source, err)
+		}
+		if shop != nil {
+			s.shops[source] = shop
+		}
+	}
+	return nil
+}
+
+// background works off what the shops have told and what is to be done there, and looks after what changes by itself.
+func (s *Service) background(ctx context.Context, _ *boot.Deps) error {
+	var all sync.WaitGroup
+	all.Go(func() { s.workOff(ctx) })
+	all.Go(func() { s.Every(ctx, flipEvery, "subscriptions that have ended wait for the next look", s.flipAll) })
+	all.Go(func() { s.Every(ctx, checkEvery, "the shops are asked at the next look", s.checkAll) })
+	all.Go(func() { s.Every(ctx, sweepEvery, "what is old stays until the next look", s.sweep) })
+	all.Wait()
+	return nil
 }

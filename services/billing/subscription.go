@@ -1,0 +1,81 @@
+package billing
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// Subscription is what a person has, with all that they have bought.
+type Subscription struct {
+	Tier      string     `json:"tier" enum:"free,pro"`
+	Source    Source     `json:"source" enum:"none,stripe,apple,google,grant"`
+	State     State      `json:"state" enum:"none,active,past_due,on_hold,paused,incomplete,expired,revoked"`
+	Reason    Reason     `json:"reason" doc:"Why, in one word: never_bought, paid, trial, granted, grace, payment_failed, paused, incomplete, expired, refunded"`
+	Active    bool       `json:"active" doc:"The tier is better than the free one"`
+	Trial     bool       `json:"trial"`
+	TrialUsed bool       `json:"trial_used" doc:"A trial is had once"`
+	StartedAt *time.Time `json:"started_at"`
+	ExpiresAt *time.Time `json:"expires_at"`
+	AutoRenew bool       `json:"auto_renew"`
+	Purchases []Bought   `json:"purchases" nullable:"false"`
+}
+
+// Bought is a purchase as its buyer sees it.
+type Bought struct {
+	ID        uuid.UUID  `json:"id" format:"uuid"`
+	Source    Source     `json:"source" enum:"stripe,apple,google,grant"`
+	ProductID string     `json:"product_id"`
+	Tier      string     `json:"tier"`
+	State     State      `json:"state" enum:"active,past_due,on_hold,paused,incomplete,expired,revoked"`
+	Counts    bool       `json:"counts" doc:"It entitles to its tier at this moment"`
+	Trial     bool       `json:"trial"`
+	StartedAt time.Time  `json:"started_at"`
+	ExpiresAt *time.Time `json:"expires_at"`
+	AutoRenew bool       `json:"auto_renew"`
+	// EndsWithAccount: when the account is deleted it is cancelled with it.
+	EndsWithAccount bool    `json:"ends_with_account" doc:"It is cancelled when the account is deleted; what Apple sells only its buyer can cancel"`
+	ManageURL       *string `json:"manage_url" doc:"Where its buyer manages it; null: here, by portal/ and cancel/"`
+}
+
+// Where people manage what they have bought in a store.
+const (
+	appleSubscriptions  = "https://apps.apple.com/account/subscriptions"
+	googleSubscriptions = "https://play.google.com/store/account/subscriptions"
+)
+
+// SubscriptionOf answers what a person has.
+func (s *Service) SubscriptionOf(ctx context.Context, user uuid.UUID) (Subscription, error) {
+	account, err := loadAccount(ctx, s.DB, whose{User: user, Certain: true})
+	if err != nil {
+		return Subscription{}, err
+	}
+	return account.subscription(s.Clock.Now()), nil
+}
+
+func (a *Account) subscription(now time.Time) Subscription {
+	has := a.Entitlement(now)
+	out := Subscription{
+		Tier: has.Tier, Source: has.Source, State: has.State, Reason: has.Reason, Active: rank(has.Tier) > 0, Trial: has.IsTrial, TrialUsed: a.TriedAt != nil,
+		StartedAt: has.StartedAt, ExpiresAt: has.ExpiresAt, AutoRenew: has.AutoRenew, Purchases: []Bought{},
+	}
+	for _, p := range a.Purchases {
+		out.Purchases = append(out.Purchases, p.bought(now))
+	}
+	return out
+}
+
+func (p Purchase) bought(now time.Time) Bought {
+	out := Bought{
+		ID: p.ID, Source: p.Source, ProductID: p.ProductID, Tier: p.Tier, State: p.State, Counts: p.Entitles(now), Trial: p.IsTrial, StartedAt: p.StartedAt,
+		ExpiresAt: p.ExpiresAt, AutoRenew: p.AutoRenew, EndsWithAccount: p.Source != Apple || p.Ended(now),
+	}
+	switch p.Source {
+	case Apple:
+		out.ManageURL = new(appleSubscriptions)
+	case Google:
+		out.ManageURL = new(googleSubscriptions)
+	}
+	return out
+}

@@ -1,0 +1,205 @@
+package billing
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+	"go.opentelemetry.io/otel/codes"
+	"golang.org/x/sync/errgroup"
+
+	"hearth.internal/pkg/events"
+	"hearth.internal/pkg/telemetry"
+)
+
+// How the worker works its tables.
+const (
+	workPoll   = time.Second // when nobody nudges
+	workLease  = time.Minute // what was not settled by then is done again, by whoever comes
+	workBatch  = 32
+	workers    = 4
+	workTime   = 30 * time.Second // for one
+	settleTime = 5 * time.Second  // also at a stop
+	maxTries   = 25               // then it has failed, for staff to look at
+
+	keepWebhooks = 90 * 24 * time.Hour
+)
+
+// Receive keeps what a shop tells, once; what follows from it is worked out afterwards, from what is kept. It fails with
+// webhook_refused when it is not the shop's.
+func (s *Service) Receive(ctx context.Context, source Source, header http.Header, body []byte) error {
+	shop, err := s.shop(source)
+	if err != nil {
+		return err
+	}
+	told, err := shop.receive(ctx, header, body)
+	if err != nil {
+		return fmt.Errorf("webhook of %s: %w", source, err)
+	}
+	if err := insertWebhook(ctx, s.DB, source, told, s.Clock.Now()); err != nil {
+		return err
+	}
+	s.work.ring()
+	return nil
+}
+
+// alarm wakes a worker that sleeps.
+type alarm chan struct{}
+
+func (a alarm) ring() {
+	select {
+	case a <- struct{}{}:
+	default: // it is awake already
+	}
+}
+
+// workOff works off webhooks and errands until its context ends.
+func (s *Service) workOff(ctx context.Context) {
+	poll := time.NewTicker(workPoll)
+	defer poll.Stop()
+	for {
+		full, err := s.workTurn(ctx)
+		if err != nil && ctx.Err() == nil {
+			s.Log.ErrorContext(ctx, "what the shops told waits", "error", err)
+		}
+		if full && err == nil {
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.work:
+		case <-poll.C:
+		}
+	}
+}
+
+// workTurn works off one batch of each and reports whether there may be more.
+func (s *Service) workTurn(ctx context.Context) (full bool, err error) {
+	webhooks, err := claimWebhooks(ctx, s.DB, s.Clock.Now())
+	if err != nil {
+		return false, err
+	}
+	errands, err := claimErrands(ctx, s.DB, s.Clock.Now())
+	if err != nil {
+		return false, err
+	}
+	terms, err := s.terms(ctx)
+	if err != nil {
+		return false, err
+	}
+	var group errgroup.Group
+	group.SetLimit(workers)
+	for _, w := range webhooks {
+		group.Go(func() error { return s.workWebhook(ctx, w, terms) })
+	}
+	for _, e := range errands {
+		group.Go(func() error { return s.workErrand(ctx, e) })
+	}
+	err = group.Wait()
+	return len(webhooks) == workBatch || len(errands) == workBatch, err
+}
+
+// workWebhook does what follows from one webhook, and writes down what came of it. The error is one of writing it down.
+func (s *Service) workWebhook(ctx context.Context, w webhook, terms terms) error {
+	ctx, span := s.Tel.Tracer.Start(telemetry.Continue(ctx, w.Trace), "webhook "+string(w.Source)+" "+w.Type)
+	defer span.End()
+	working, cancel := context.WithTimeout(ctx, workTime)
+	defer cancel()
+	notices, state, outcome, err := s.follow(working, w, terms)
+	if err != nil {
+		span.SetStatus(codes.Error, err.Error())
+		state, outcome = "pending", err.Error()
+		if w.Tries+1 >= maxTries {
+			state = "failed"
+		}
+		s.Log.ErrorContext(ctx, "webhook not applied", "source", w.Source, "type", w.Type, "webhook", w.ID, "tries", w.Tries+1, "state", state, "error", err)
+	}
+	settling, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTime)
+	defer cancel()
+	if err := settleWebhook(settling, s.DB, w, state, outcome, notices, s.Clock.Now()); err != nil {
+		return err
+	}
+	if len(notices) > 0 {
+		s.Relay.Nudge()
+	}
+	return nil
+}
+
+// follow does what follows from a webhook, and answers who is to be told what, and what came of it.
+func (s *Service) follow(ctx context.Context, w webhook, terms terms) (notices []events.Notice, state, outcome string, err error) {
+	shop, err := s.shop(w.Source)
+	if err != nil {
+		return nil, "", "", err
+	}
+	read, err := shop.read(ctx, w, terms)
+	switch {
+	case err != nil:
+		return nil, "", "", fmt.Errorf("read: %w", err)
+	case read.Ignored != "":
+		return nil, "ignored", read.Ignored, nil
+	}
+	cause := Cause{Actor: string(w.Source), Reason: w.Type, WebhookID: w.ID}
+	for _, o := range read.Observations {
+		_, err := s.take(ctx, w.Source, o, cause, terms)
+		switch {
+		case errors.Is(err, errUnclaimed):
+			return nil, "unclaimed", "nobody has claimed the purchase yet", nil
+		case err != nil:
+			return nil, "", "", err
+		}
+	}
+	for _, n := range read.Notices {
+		account, err := loadAccount(ctx, s.DB, whose{Source: w.Source, External: n.External, Customer: n.Customer})
+		if err != nil {
+			return nil, "", "", err
+		}
+		p := account.Purchase(w.Source, n.External)
+		if account.UserID == uuid.Nil || account.Gone || len(n.While) > 0 && (p == nil || !slices.Contains(n.While, p.State)) {
+			continue // nobody to tell, or it is not true any more
+		}
+		n.Notice.UserID, n.Notice.Source = account.UserID, string(w.Source)
+		if p != nil {
+			n.Notice.Tier = p.Tier
+		}
+		notices = append(notices, n.Notice)
+	}
+	return notices, "done", "", nil
+}
+
+// take lets an account know what a shop says of one of its purchases. Where that is in doubt the shop is asked.
+func (s *Service) take(ctx context.Context, source Source, o Observation, cause Cause, terms terms) (Account, error) {
+	who := whose{User: o.UserID, Source: source, External: o.ExternalID, Customer: o.Customer}
+	for range 2 {
+		took := stale
+		account, err := s.revise(ctx, who, cause, func(a *Account) error {
+			if o.Customer != "" && a.Customer == nil {
+				a.Customer = &o.Customer
+			}
+			took = a.observe(source, o, s.Clock.Now())
+			return nil
+		})
+		if err != nil || took != doubted {
+			return account, err
+		}
+		shop, err := s.shop(source)
+		if err != nil {
+			return account, err
+		}
+		refunded := o.RefundedUntil
+		if o, err = shop.ask(ctx, o.ExternalID, terms); err != nil {
+			return account, fmt.Errorf("ask: %w", err)
+		}
+		if refunded != nil && (o.RefundedUntil == nil || o.RefundedUntil.Before(*refunded)) {
+			o.RefundedUntil = refunded
+		}
+	}
+	return Account{}, errors.New("the shop's answer is in doubt as well")
+}
+
+// backOff waits 2 s, 4 s, 8 s ... and an hour at most.
+func backOff(tries int) time.Duration { return min(2*time.Second<<min(tries, 12), time.Hour) }
