@@ -30,8 +30,11 @@ type Service struct {
 }
 
 // New describes the service to boot.
-func New(cfg Config) boot.Service {
-	s := &Service{work: make(alarm, 1), shops: map[Source]shop{}}
+func New(cfg Config) boot.Service { return newService().boot(cfg) }
+
+func newService() *Service { return &Service{work: make(alarm, 1), shops: map[Source]shop{}} }
+
+func (s *Service) boot(cfg Config) boot.Service {
 	return boot.Service{
 		Name: events.Billing, Title: "Subscriptions",
 		Hot: []string{personSQL, purchasesSQL, settingsSQL, plansSQL, insertWebhookSQL},
