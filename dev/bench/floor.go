@@ -25,8 +25,9 @@ type floor struct {
 
 // floorKeys hold what the floor reads in Redis: values of about the size of the real ones.
 const (
-	floorToken = "floor:token"
-	floorHomes = "floor:homes:" // and the residence
+	floorToken  = "floor:token"
+	floorHomes  = "floor:homes:" // and the residence
+	floorCached = "floor:cached"
 )
 
 // The lists that the floor has.
@@ -73,6 +74,14 @@ func startFloor(ctx context.Context, tasks, papers, redisURL string) (*floor, er
 	list(floorBoard, func(ctx context.Context, homes []uuid.UUID) (any, error) { return task.ReadBoard(ctx, pool, homes) })
 	list(floorPapers, func(ctx context.Context, homes []uuid.UUID) (any, error) {
 		return document.ReadDocuments(ctx, paperPool, homes, fullBoard)
+	})
+	service.Get("/cached/:what", func(c *fiber.Ctx) error {
+		raw, err := rdb.Get(c.Context(), floorCached).Bytes()
+		if err != nil {
+			return err
+		}
+		c.Set(fiber.HeaderContentType, fiber.MIMEApplicationJSON)
+		return c.Send(raw)
 	})
 	gateway, gatewayAddr, err := listenFiber(ctx)
 	if err != nil {

@@ -82,6 +82,9 @@ func Boards(ctx context.Context, o Options) (err error) {
 		}
 		report(o.Out, b.what, a, z)
 	}
+	if err := benchStatus(ctx, o, s.URL, f); err != nil {
+		return err
+	}
 	if err := benchPapers(ctx, o, s.URL, f); err != nil {
 		return err
 	}
