@@ -41,6 +41,8 @@ type world struct {
 	cache *redis.Client
 	files string // the directory that keeps them, unless they are in a bucket
 	codes *mailbox
+	// secrets are what the parts share.
+	secrets system.Secrets
 }
 
 // mailbox collects what notification prints while nothing mails it.
@@ -108,7 +110,7 @@ func start(t *testing.T, change ...func(*system.Options)) *world {
 	}
 	cache := redis.NewClient(ro)
 	t.Cleanup(func() { _ = cache.Close() })
-	return &world{System: s, cache: cache, files: files, codes: mail}
+	return &world{System: s, cache: cache, files: files, codes: mail, secrets: secrets}
 }
 
 type testLog struct{ t *testing.T }

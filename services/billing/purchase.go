@@ -161,8 +161,8 @@ func (p *Purchase) observe(o Observation) taken {
 		return doubted
 	}
 	next.ObservedAt, next.CheckAt = exact(o.At), nil
-	if end := next.ExpiresAt; end != nil && next.Source != Grant && (next.AutoRenew || next.State == PastDue) && next.State != Expired && next.State != Revoked {
-		next.CheckAt = end // should it have been renewed, and nobody told
+	if end := next.ExpiresAt; end != nil && next.Source != Grant && next.State != Expired && next.State != Revoked {
+		next.CheckAt = end // it may be renewed, and nobody tell
 	}
 	return p.become(next, stale)
 }

@@ -20,7 +20,7 @@ const (
 	flipBatch  = 100
 	checkBatch = 20
 	checkPause = 30 * time.Minute // a shop that did not answer is asked again then
-	checkAgain = 6 * time.Hour    // and one that did not know better
+	checkAgain = 12 * time.Hour   // and one that did not know better
 )
 
 // flipAll writes down what has ended by itself: readers know already, since they look at the clock; this tells everybody
@@ -83,14 +83,24 @@ func (s *Service) check(ctx context.Context, row toCheck, terms terms) error {
 		return nil //nolint:nilerr // not configured any more: there is nobody to ask
 	}
 	o, err := shop.ask(ctx, row.ExternalID, terms)
-	if err != nil {
+	known := !errors.Is(err, errNoSuchPurchase)
+	if err != nil && known {
 		return fmt.Errorf("ask %s about %s: %w", row.Source, row.ID, err)
 	}
+	if !known {
+		s.Log.WarnContext(ctx, "the shop does not know a purchase any more", "source", row.Source, "purchase", row.ID)
+	}
 	cause := Cause{Actor: string(row.Source), Reason: "reconciled"}
-	_, err = s.revise(ctx, whose{User: row.UserID, Certain: true, Source: row.Source, External: row.ExternalID}, cause, func(a *Account) error {
-		a.observe(row.Source, o, s.Clock.Now())
-		if p := a.Purchase(row.Source, row.ExternalID); p.CheckAt != nil && !p.CheckAt.After(s.Clock.Now()) {
-			p.CheckAt = new(exact(s.Clock.Now().Add(checkAgain)))
+	_, err = s.revise(ctx, whose{User: row.UserID, Certain: true}, cause, func(a *Account) error {
+		p := a.Purchase(row.Source, row.ExternalID)
+		if p == nil {
+			return nil // its person is deleted
+		}
+		if known {
+			p.observe(o)
+		}
+		if now := s.Clock.Now(); p.CheckAt != nil && !p.CheckAt.After(now.Add(checkPause)) {
+			p.CheckAt = new(exact(now.Add(checkAgain)))
 		}
 		return nil
 	})
