@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/google/uuid"
@@ -23,12 +24,19 @@ const (
 	checkAgain = 12 * time.Hour   // and one that did not know better
 )
 
+var (
+	endedSQL       = `SELECT user_id FROM subscriptions WHERE flips_at <= @now::timestamptz ORDER BY flips_at LIMIT @batch::int`
+	claimChecksSQL = `
+		WITH mine AS (SELECT id FROM purchases WHERE check_at <= @now::timestamptz ORDER BY check_at LIMIT ` + strconv.Itoa(checkBatch) + ` FOR UPDATE SKIP LOCKED)
+		UPDATE purchases p SET check_at = @again::timestamptz FROM mine WHERE p.id = mine.id
+		RETURNING p.id, p.user_id, p.source, p.external_id`
+)
+
 // flipAll writes down what has ended by itself: readers know already, since they look at the clock; this tells everybody
 // else, and leaves it in the log.
 func (s *Service) flipAll(ctx context.Context) error {
 	for {
-		users, err := pg.Column[uuid.UUID](ctx, s.DB, `SELECT user_id FROM subscriptions WHERE flips_at <= @now ORDER BY flips_at LIMIT @batch`,
-			pgx.NamedArgs{"now": s.Clock.Now(), "batch": flipBatch})
+		users, err := pg.Column[uuid.UUID](ctx, s.DB, endedSQL, pgx.NamedArgs{"now": s.Clock.Now(), "batch": flipBatch})
 		if err != nil {
 			return fmt.Errorf("what has ended: %w", err)
 		}
@@ -58,11 +66,7 @@ func (s *Service) checkAll(ctx context.Context) error {
 	}
 	for {
 		now := s.Clock.Now()
-		rows, err := pg.All[toCheck](ctx, s.DB, `
-			WITH mine AS (SELECT id FROM purchases WHERE check_at <= @now::timestamptz ORDER BY check_at LIMIT @batch FOR UPDATE SKIP LOCKED)
-			UPDATE purchases p SET check_at = @again::timestamptz FROM mine WHERE p.id = mine.id
-			RETURNING p.id, p.user_id, p.source, p.external_id`,
-			pgx.NamedArgs{"now": now, "again": now.Add(checkPause), "batch": checkBatch})
+		rows, err := pg.All[toCheck](ctx, s.DB, claimChecksSQL, pgx.NamedArgs{"now": now, "again": now.Add(checkPause)})
 		if err != nil {
 			return fmt.Errorf("what should have been renewed: %w", err)
 		}

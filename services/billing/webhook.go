@@ -85,7 +85,7 @@ func (s *Service) workTurn(ctx context.Context) (full bool, err error) {
 		return false, err
 	}
 	errands, err := claimErrands(ctx, s.DB, s.Clock.Now())
-	if err != nil {
+	if err != nil || len(webhooks)+len(errands) == 0 {
 		return false, err
 	}
 	terms, err := s.terms(ctx)

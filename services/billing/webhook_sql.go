@@ -30,15 +30,16 @@ func insertWebhook(ctx context.Context, q pg.Querier, source Source, t told, now
 	return nil
 }
 
-func claimWebhooks(ctx context.Context, q pg.Querier, now time.Time) ([]webhook, error) {
-	rows, err := pg.All[webhook](ctx, q, `
+const claimWebhooksSQL = `
 		WITH mine AS (
 			SELECT id FROM webhook_events
 			WHERE state = 'pending' AND next_at <= @now::timestamptz AND (claimed_until IS NULL OR claimed_until < @now::timestamptz)
 			ORDER BY next_at LIMIT @batch FOR UPDATE SKIP LOCKED)
 		UPDATE webhook_events w SET claimed_until = @until::timestamptz FROM mine WHERE w.id = mine.id
-		RETURNING w.id, w.source, w.external_id, w.type, w.subject, w.occurred_at, w.received_at, w.body, w.state, w.tries, w.trace`,
-		pgx.NamedArgs{"now": now, "until": now.Add(workLease), "batch": workBatch})
+		RETURNING w.id, w.source, w.external_id, w.type, w.subject, w.occurred_at, w.received_at, w.body, w.state, w.tries, w.trace`
+
+func claimWebhooks(ctx context.Context, q pg.Querier, now time.Time) ([]webhook, error) {
+	rows, err := pg.All[webhook](ctx, q, claimWebhooksSQL, pgx.NamedArgs{"now": now, "until": now.Add(workLease), "batch": workBatch})
 	if err != nil {
 		return nil, fmt.Errorf("claim webhooks: %w", err)
 	}
@@ -52,7 +53,8 @@ func settleWebhook(ctx context.Context, q pg.Querier, w webhook, state, outcome 
 	for i, n := range notices {
 		name := fmt.Sprintf("notice%d", i)
 		args = events.BillingNotice.ArgsAs(ctx, name, n, args)
-		told += `, told` + name + ` AS (` + events.ColumnsAs(name, "") + ` FROM settled)`
+		args[name+"_id"] = uuid.NewSHA1(w.ID, []byte(name)) // the same each time: a webhook that is worked off again tells nobody again
+		told += `, told` + name + ` AS (` + events.ColumnsAs(name, "") + ` FROM settled ON CONFLICT (id) DO NOTHING)`
 	}
 	_, err := pg.Exec(ctx, q, `
 		WITH settled AS (
