@@ -43,6 +43,8 @@ type Options struct {
 	DatabaseVia string
 	// Storage are the variables that say where document keeps files: see Directory.
 	Storage []string
+	// Shops are the variables that say how billing reaches Stripe, Apple and Google; none: nothing is sold.
+	Shops []string
 	// Environ is added to every part's environment.
 	Environ []string
 	// Processes runs every part as a process of this program: `<program> part <name>`.
@@ -167,6 +169,9 @@ func environ(o Options, name string, addresses map[string]string, database strin
 	}
 	if name == events.Document {
 		env = append(env, o.Storage...)
+	}
+	if name == events.Billing {
+		env = append(env, o.Shops...)
 	}
 	env = append(env, o.Secrets.environ(name)...)
 	return append(env, o.Environ...)

@@ -84,7 +84,7 @@ func run(ctx context.Context, args []string) (err error) {
 	defer func() { _ = logs.Close() }()
 	s, err := system.Start(ctx, system.Options{
 		Storage: system.Directory(filepath.Join(directory, filesDir)), Postgres: d.postgres, Cache: d.cache, Queue: d.queue, Secrets: secrets, Listener: listener, Processes: *processes,
-		Environ: []string{"HEARTH_OTLP_ENDPOINT=" + viewer.url}, LogOut: logs, Terminal: show, Progress: show.step,
+		Shops: shops(os.Environ()), Environ: []string{"HEARTH_OTLP_ENDPOINT=" + viewer.url}, LogOut: logs, Terminal: show, Progress: show.step,
 	})
 	if err != nil {
 		return clearly(ctx, d, err)
@@ -391,4 +391,14 @@ func check(ctx context.Context, deep bool) (err error) {
 	return document.RunCheck(ctx, document.Config{
 		Service: config.Service{DatabaseURL: database}, Config: blob.Config{StorageDir: filepath.Join(directory, filesDir)},
 	}, deep, os.Stdout)
+}
+
+// shops are the variables of an environment that say how billing reaches the shops: with the keys of a test account there,
+// subscriptions can be tried here.
+func shops(environ []string) []string {
+	return slices.DeleteFunc(slices.Clone(environ), func(variable string) bool {
+		return !slices.ContainsFunc([]string{"STRIPE_", "APPLE_", "GOOGLE_", "CHECKOUT_", "PORTAL_"}, func(shop string) bool {
+			return strings.HasPrefix(variable, config.Prefix+shop)
+		})
+	})
 }
