@@ -38,7 +38,7 @@ type breakable struct {
 	cache, queue *stores.Redis
 }
 
-func startBreakable(t *testing.T) *breakable {
+func startBreakable(t *testing.T, change ...func(*system.Options)) *breakable {
 	t.Helper()
 	o := stores.Options{Dir: t.TempDir(), Install: true} // on disk for real: what is acknowledged must be there afterwards
 	postgres, err := stores.StartPostgres(t.Context(), o)
@@ -56,10 +56,10 @@ func startBreakable(t *testing.T) *breakable {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := start(t, own, func(o *system.Options) {
+	w := start(t, append(change, own, func(o *system.Options) {
 		o.Postgres, o.Queue, o.Processes, o.Program = postgres.AdminURL(), queue.URL(), true, program
 		o.LogOut = io.Discard // thousands of "the database does not answer"
-	})
+	})...)
 	return &breakable{w, postgres, cache, queue}
 }
 
