@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -82,12 +83,22 @@ func (c *Cache) do(ctx context.Context, journey func(context.Context) error) err
 // Load answers the value at the key, from the cache or else from load; concurrent misses load once, unless Redis is
 // away. A load's error is answered and nothing stored.
 func Load[T any](ctx context.Context, c *Cache, key string, ttl time.Duration, load func(context.Context) (T, error)) (T, error) {
+	return LoadFor(ctx, c, key, func(ctx context.Context) (T, time.Duration, error) {
+		value, err := load(ctx)
+		return value, ttl, err
+	})
+}
+
+// LoadFor is Load of a value that itself says how long it is good for. What is good for less than a millisecond is answered and
+// not stored.
+func LoadFor[T any](ctx context.Context, c *Cache, key string, load func(context.Context) (T, time.Duration, error)) (T, error) {
 	if value, found := get[T](ctx, c, key); found {
 		return value, nil
 	}
 	generation := c.generation(ctx, key)
 	if generation == "" {
-		return load(ctx)
+		value, _, err := load(ctx)
+		return value, err
 	}
 	// Misses share a load of their own generation only: one that began before a drop answers nobody who asks after it.
 	// The one who loads may go away while others wait: the load outlives its request, within bounds.
@@ -100,8 +111,8 @@ func Load[T any](ctx context.Context, c *Cache, key string, ttl time.Duration, l
 		}()
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), fillTime)
 		defer cancel()
-		value, err := load(ctx)
-		if err == nil {
+		value, ttl, err := load(ctx)
+		if err == nil && ttl >= time.Millisecond {
 			c.fill(ctx, key, generation, value, ttl)
 		}
 		return value, err
@@ -181,7 +192,7 @@ func (c *Cache) fill(ctx context.Context, key, generation string, value any, ttl
 	}
 }
 
-// Drop removes the keys now, after a commit. When Redis does not answer in time the event relay will drop them again,
+// Drop removes the keys now, after a commit; one that ends in * is every key that begins so. When Redis does not answer in time the event relay will drop them again,
 // so that is no error here.
 func (c *Cache) Drop(ctx context.Context, keys ...string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.patience)
@@ -200,9 +211,13 @@ func (c *Cache) drop(ctx context.Context, keys []string) error {
 	if len(keys) == 0 {
 		return nil
 	}
-	var tokens []string
+	var tokens, prefixes []string
 	_, err := c.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for _, key := range keys {
+			if prefix, every := strings.CutSuffix(key, "*"); every {
+				prefixes = append(prefixes, prefix)
+				continue
+			}
 			p.Unlink(ctx, key, generationKey(key))
 			if hash, isToken := tokenHash(key); isToken {
 				tokens = append(tokens, hash)
@@ -210,6 +225,11 @@ func (c *Cache) drop(ctx context.Context, keys []string) error {
 		}
 		return nil
 	})
+	for _, prefix := range prefixes {
+		if err == nil {
+			err = c.dropEvery(ctx, prefix)
+		}
+	}
 	if err == nil && len(tokens) > 0 {
 		_, err = c.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
 			for _, hash := range tokens {
@@ -222,6 +242,49 @@ func (c *Cache) drop(ctx context.Context, keys []string) error {
 		return fmt.Errorf("drop %d cache keys: %w", len(keys), err)
 	}
 	return nil
+}
+
+// scanBatch is how many keys a server looks at before it answers; it serves nobody else meanwhile.
+const scanBatch = 1000
+
+// dropEvery removes every key that begins so, wherever it is. It looks through all keys, and is for what hardly ever
+// changes. Tokens are not dropped so: nobody would announce them.
+func (c *Cache) dropEvery(ctx context.Context, prefix string) error {
+	each := func(ctx context.Context, node *redis.Client) error {
+		// The generations go first: with them goes the right of whoever is loading to store what they read before. What
+		// they have stored until then is there when the values are looked for, and SCAN misses nothing that is there from
+		// its beginning to its end.
+		if err := c.dropMatching(ctx, node, generationKey(prefix+"*")); err != nil {
+			return err
+		}
+		return c.dropMatching(ctx, node, prefix+"*")
+	}
+	switch rdb := c.rdb.(type) {
+	case *redis.ClusterClient:
+		return rdb.ForEachMaster(ctx, each)
+	case *redis.Client:
+		return each(ctx, rdb)
+	}
+	return fmt.Errorf("keys of a %T cannot be listed", c.rdb)
+}
+
+// dropMatching removes the keys of one server; each by itself, because on a cluster they are of many slots.
+func (c *Cache) dropMatching(ctx context.Context, node *redis.Client, pattern string) error {
+	for cursor := uint64(0); ; {
+		keys, next, err := node.Scan(ctx, cursor, pattern, scanBatch).Result()
+		if err == nil && len(keys) > 0 {
+			_, err = c.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
+				for _, key := range keys {
+					p.Unlink(ctx, key)
+				}
+				return nil
+			})
+		}
+		if err != nil || next == 0 {
+			return err // named by the caller
+		}
+		cursor = next
+	}
 }
 
 // Revisions answers one opaque state for each residence, in order; any change to a residence gives it another. It

@@ -1,9 +1,11 @@
 package cache_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"runtime"
@@ -133,9 +135,17 @@ func TestWhatWasReadBeforeADropIsNeverStoredAfterIt(t *testing.T) {
 	url := testkit.Redis(t)
 	here, rdb := newCache(t, url)
 	there, _ := newCache(t, url)
-	for name, dropper := range map[string]*cache.Cache{"dropped by the same process": here, "dropped by another": there} {
+	const many = "hearth:many:"
+	for name, c := range map[string]struct {
+		dropper *cache.Cache
+		drops   string // instead of the key itself
+	}{
+		"dropped by the same process": {here, ""}, "dropped by another": {there, ""},
+		"dropped with all of its kind": {here, many + "*"}, "dropped with all of its kind by another": {there, many + "*"},
+	} {
 		t.Run(name, func(t *testing.T) {
-			key := "hearth:" + name
+			key, dropper := many+name, c.dropper
+			drops := cmp.Or(c.drops, key)
 			slow, reading, resume := paused("old")
 			ended := make(chan string, 1)
 			go func() {
@@ -143,7 +153,7 @@ func TestWhatWasReadBeforeADropIsNeverStoredAfterIt(t *testing.T) {
 				ended <- v
 			}()
 			<-reading
-			dropper.Drop(t.Context(), key)
+			dropper.Drop(t.Context(), drops)
 			// Who asks from now on must not get the old one either: not by waiting for the load that has read it.
 			for _, c := range []*cache.Cache{here, there} {
 				quick, cancel := context.WithTimeout(t.Context(), 5*time.Second)
@@ -160,6 +170,62 @@ func TestWhatWasReadBeforeADropIsNeverStoredAfterIt(t *testing.T) {
 				t.Errorf("stored %s", got)
 			}
 		})
+	}
+}
+
+func TestAllOfAKindAreDroppedAndNothingElse(t *testing.T) {
+	c, rdb := newCache(t, testkit.Redis(t))
+	const others, kind = 3000, 2500 // more than a server lists at a time
+	_, err := rdb.Pipelined(t.Context(), func(p redis.Pipeliner) error {
+		for i := range others {
+			p.Set(t.Context(), fmt.Sprintf("hearth:other:%d", i), "1", ttl)
+		}
+		for i := range kind {
+			p.Set(t.Context(), fmt.Sprintf("hearth:kind:%d", i), "1", ttl)
+			p.Set(t.Context(), fmt.Sprintf("{hearth:kind:%d}:gen", i), "g", ttl)
+		}
+		p.Set(t.Context(), "{hearth:kind:}:gen", "g", ttl) // being loaded
+		p.Set(t.Context(), "{hearth:other:kind:}:gen", "g", ttl)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.DropForSure(t.Context(), "hearth:kind:*", "hearth:other:0"); err != nil {
+		t.Fatal(err)
+	}
+	if n := rdb.DBSize(t.Context()).Val(); n != others {
+		t.Errorf("%d keys are left, wanted %d", n, others)
+	}
+	if n := rdb.Exists(t.Context(), "hearth:other:0", "{hearth:kind:}:gen").Val(); n != 0 {
+		t.Errorf("%d keys stay that were dropped", n)
+	}
+}
+
+func TestAValueSaysItselfHowLongItIsGood(t *testing.T) {
+	c, rdb := newCache(t, testkit.Redis(t))
+	read := func(key string, good time.Duration, v int) int {
+		t.Helper()
+		got, err := cache.LoadFor(t.Context(), c, key, func(context.Context) (int, time.Duration, error) { return v, good, nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	for key, good := range map[string]time.Duration{"hearth:over": 0, "hearth:past": -time.Hour, "hearth:hardly": time.Microsecond} {
+		if got := read(key, good, 1); got != 1 {
+			t.Errorf("%s: answered %d", key, got)
+		}
+		if got := read(key, good, 2); got != 2 {
+			t.Errorf("%s: answered %d from the cache", key, got)
+		}
+	}
+	read("hearth:good", 3*time.Second, 1)
+	if left := rdb.PTTL(t.Context(), "hearth:good").Val(); left <= 0 || left > 3*time.Second {
+		t.Errorf("lives %v", left)
+	}
+	if got := read("hearth:good", time.Hour, 2); got != 1 {
+		t.Errorf("warm %d", got)
 	}
 }
 
