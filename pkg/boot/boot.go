@@ -60,7 +60,7 @@ type Options struct {
 	LogOut     io.Writer                // nil: standard error
 	Listener   net.Listener             // nil: listen on Config.Addr
 	OpsOff     bool                     // several services in one process share no ops port
-	Plans      *plans.Directory         // nil: as Config.Limitations says
+	Plans      *plans.Directory         // nil: as billing says
 }
 
 // Deps are what a service works with.
@@ -134,7 +134,7 @@ func (d *Deps) open(ctx context.Context) (err error) {
 	d.Consumer = events.NewConsumer(d.Name, d.DB, d.Queue, d.Tel)
 	d.Calls = internalapi.NewCaller(d.Name, d.Passports, d.Tel)
 	if d.Plans = d.options.Plans; d.Plans == nil {
-		d.Plans = plans.Configured(cfg.Limitations)
+		d.Plans = plans.New(d.Cache, d.Clock, d.Calls.Billing(cfg.BillingURL).Plan)
 	}
 	d.Access = access.New(d.Cache, d.Calls.Residence(cfg.ResidenceURL).Homes)
 	d.HTTP = httpx.New(httpx.Options{Name: d.Name, Title: d.service.Title, Version: Version, Telemetry: d.Tel, Passports: d.Passports, Files: d.service.Files})

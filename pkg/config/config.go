@@ -12,8 +12,6 @@ import (
 	"time"
 
 	"github.com/caarlos0/env/v11"
-
-	"hearth.internal/pkg/plans"
 )
 
 // Prefix of every variable.
@@ -42,8 +40,6 @@ type Service struct {
 	LogLevel        slog.Level    `env:"LOG_LEVEL" envDefault:"INFO" doc:"DEBUG, INFO, WARN or ERROR"`
 	DrainDelay      time.Duration `env:"DRAIN_DELAY" envDefault:"0s" doc:"After a stop signal: how long to go on answering while readyz already says no"`
 	DrainTime       time.Duration `env:"DRAIN_TIME" envDefault:"20s" doc:"After that: how long what is in flight may take to end"`
-
-	Limitations plans.Limitations `env:"LIMITATIONS" envDefault:"off" doc:"Whom the plans' limits bind: off is nobody, free puts everybody on the free tier"`
 }
 
 // Keys are secrets in base64, separated by commas.

@@ -1,74 +1,56 @@
 // Package plans is how much an owner may have: properties, tasks, contractors and documents over all the residences that
-// they own. Everybody else's creating there counts for the owner too.
+// they own. Everybody else's creating there counts for the owner too. The billing service decides.
 package plans
 
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/google/uuid"
 
 	"hearth.internal/pkg/apperr"
-)
-
-// The tiers.
-const (
-	Free = "free"
-	Pro  = "pro"
+	"hearth.internal/pkg/cache"
+	"hearth.internal/pkg/clock"
+	"hearth.internal/pkg/internalapi"
 )
 
 // Plan is what one owner may have; nil is as much as they like.
-type Plan struct {
-	Tier        string
-	Properties  *int
-	Tasks       *int
-	Contractors *int
-	Documents   *int
-	Equipment   *int
-}
+type Plan internalapi.Plan
 
-// defaults are the tiers' limits.
-var defaults = map[string]Plan{
-	Free: {Tier: Free, Properties: new(1), Tasks: new(10), Contractors: new(5), Documents: new(5), Equipment: new(10)},
-	Pro:  {Tier: Pro},
-}
-
-// Limitations says whom the limits bind. The zero value binds nobody.
-type Limitations string
-
-// Off binds nobody: everybody is as on the pro tier. Everybody puts all on the free tier.
-const (
-	Off       Limitations = "off"
-	Everybody Limitations = "free"
-)
-
-// UnmarshalText reads off or free.
-func (l *Limitations) UnmarshalText(text []byte) error {
-	switch read := Limitations(text); read {
-	case Off, Everybody:
-		*l = read
-		return nil
-	}
-	return fmt.Errorf("%q is neither %s nor %s", text, Off, Everybody)
-}
+// over reports whether it may be another by now.
+func (p Plan) over(now time.Time) bool { return p.Until != nil && !now.Before(*p.Until) }
 
 // Directory knows everybody's plan.
 type Directory struct {
 	of func(ctx context.Context, owner uuid.UUID) (Plan, error)
 }
 
-// New makes a directory that asks of.
-func New(of func(ctx context.Context, owner uuid.UUID) (Plan, error)) *Directory {
-	return &Directory{of}
+// New makes a directory that loads what the cache does not have. A plan is kept for as long as it cannot change by itself.
+func New(c *cache.Cache, now clock.Clock, load func(ctx context.Context, owner uuid.UUID) (internalapi.Plan, error)) *Directory {
+	cached := func(ctx context.Context, owner uuid.UUID) (Plan, error) {
+		return cache.LoadFor(ctx, c, cache.PlanKey(owner), func(ctx context.Context) (Plan, time.Duration, error) {
+			loaded, err := load(ctx, owner)
+			good := cache.PlanTTL
+			if loaded.Until != nil {
+				good = min(good, loaded.Until.Sub(now.Now()))
+			}
+			return Plan(loaded), good, err
+		})
+	}
+	return &Directory{func(ctx context.Context, owner uuid.UUID) (Plan, error) {
+		plan, err := cached(ctx, owner)
+		if err == nil && plan.over(now.Now()) { // Redis has another clock
+			c.Drop(ctx, cache.PlanKey(owner))
+			plan, err = cached(ctx, owner)
+		}
+		return plan, err
+	}}
 }
 
-// Configured is the directory in which the configuration alone decides.
-func Configured(l Limitations) *Directory {
-	tier := Pro
-	if l == Everybody {
-		tier = Free
-	}
-	return New(func(context.Context, uuid.UUID) (Plan, error) { return defaults[tier], nil })
+// Fixed is the directory in which everybody has the same plan.
+func Fixed(plan Plan) *Directory {
+	return &Directory{func(context.Context, uuid.UUID) (Plan, error) { return plan, nil }}
 }
 
 // Of answers an owner's plan.
@@ -97,6 +79,9 @@ var things = map[Trigger]string{AddProperty: "properties", AddTask: "tasks", Add
 
 // Most is how many of what the trigger adds the plan has room for; nil is as many as they like.
 func (p Plan) Most(t Trigger) *int {
+	if p.Unlimited {
+		return nil
+	}
 	switch t {
 	case AddProperty:
 		return p.Properties

@@ -3,39 +3,101 @@ package plans_test
 import (
 	"context"
 	"errors"
+	"io"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 
 	"hearth.internal/pkg/apperr"
+	"hearth.internal/pkg/cache"
+	"hearth.internal/pkg/clock"
+	"hearth.internal/pkg/internalapi"
 	"hearth.internal/pkg/plans"
+	"hearth.internal/pkg/redisx"
+	"hearth.internal/pkg/telemetry"
+	"hearth.internal/pkg/testkit"
 )
 
-func TestTheConfigurationDecides(t *testing.T) {
-	for text, tier := range map[string]string{"off": plans.Pro, "free": plans.Free} {
-		var l plans.Limitations
-		if err := l.UnmarshalText([]byte(text)); err != nil {
-			t.Fatal(err)
-		}
-		plan, err := plans.Configured(l).Of(t.Context(), uuid.New())
-		if err != nil || plan.Tier != tier || (plan.Tasks == nil) != (tier == plans.Pro) {
-			t.Errorf("%s: %+v, %v", text, plan, err)
-		}
+func TestMain(m *testing.M) { testkit.Main(m) }
+
+// billing stands in for the billing service.
+type billing struct {
+	*plans.Directory
+	cache *cache.Cache
+	clock *clock.Manual
+	now   internalapi.Plan // what everybody has
+	err   error
+	asked int
+}
+
+func open(t *testing.T) *billing {
+	t.Helper()
+	tel, err := telemetry.New(t.Context(), telemetry.Config{Service: "test", Out: io.Discard})
+	if err != nil {
+		t.Fatal(err)
 	}
-	plan, err := plans.Configured("").Of(t.Context(), uuid.New())
-	if err != nil || plan.Properties != nil || plan.Tasks != nil || plan.Contractors != nil || plan.Documents != nil {
-		t.Errorf("not configured: %+v, %v", plan, err)
+	rdb, err := redisx.Open(testkit.Redis(t), 4, tel)
+	if err != nil {
+		t.Fatal(err)
 	}
-	if err := new(plans.Limitations).UnmarshalText([]byte("on")); err == nil {
-		t.Error("read on")
+	t.Cleanup(func() { _ = rdb.Close() })
+	b := &billing{cache: cache.New(rdb, 5*time.Second, tel), clock: clock.At(testkit.Start)}
+	b.Directory = plans.New(b.cache, b.clock, func(context.Context, uuid.UUID) (internalapi.Plan, error) {
+		b.asked++
+		return b.now, b.err
+	})
+	return b
+}
+
+// want asserts how many tasks somebody's plan has room for, and how often billing was asked by then.
+func (b *billing) want(t *testing.T, owner uuid.UUID, tasks, asked int) {
+	t.Helper()
+	plan, err := b.Of(t.Context(), owner)
+	if err != nil || *plan.Most(plans.AddTask) != tasks || b.asked != asked {
+		t.Errorf("%+v (%v), asked %d times; wanted %d tasks, asked %d times", plan, err, b.asked, tasks, asked)
 	}
 }
 
+func TestAPlanIsAskedForOnceUntilItIsDropped(t *testing.T) {
+	b, ada, bob := open(t), uuid.New(), uuid.New()
+	b.now.Tasks = new(10)
+	b.want(t, ada, 10, 1)
+	b.want(t, ada, 10, 1)
+	b.want(t, bob, 10, 2)
+	b.now.Tasks = new(3)
+	b.want(t, ada, 10, 2)
+	b.cache.Drop(t.Context(), cache.PlanKey(ada))
+	b.want(t, ada, 3, 3)
+	b.want(t, bob, 10, 3)
+	b.cache.Drop(t.Context(), cache.EveryPlan)
+	b.want(t, bob, 3, 4)
+}
+
+func TestAPlanIsNotKeptLongerThanItIsGood(t *testing.T) {
+	b, ada := open(t), uuid.New()
+	b.now.Tasks, b.now.Until = new(100), new(b.clock.Now().Add(time.Minute))
+	b.want(t, ada, 100, 1)
+	b.clock.Advance(59 * time.Second)
+	b.want(t, ada, 100, 1)
+	b.now = internalapi.Plan{Tasks: new(10)}
+	b.clock.Advance(time.Second)
+	b.want(t, ada, 10, 2)
+	b.want(t, ada, 10, 2)
+}
+
 func TestAPlanThatIsNotKnownIsNoPlan(t *testing.T) {
-	broken := errors.New("broken")
-	d := plans.New(func(context.Context, uuid.UUID) (plans.Plan, error) { return plans.Plan{}, broken })
-	if _, err := d.Of(t.Context(), uuid.New()); !errors.Is(err, broken) {
+	b := open(t)
+	b.err = errors.New("broken")
+	if _, err := b.Of(t.Context(), uuid.New()); !errors.Is(err, b.err) {
 		t.Errorf("answered %v", err)
+	}
+}
+
+func TestLimitsBindNobodyWhereThereAreNone(t *testing.T) {
+	plan, err := plans.Fixed(plans.Plan{Unlimited: true, Tasks: new(1)}).Of(t.Context(), uuid.New())
+	if err != nil || plan.Most(plans.AddTask) != nil {
+		t.Errorf("%+v, %v", plan, err)
 	}
 }
 

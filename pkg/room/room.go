@@ -62,9 +62,32 @@ type Directories struct {
 	Access *access.Directory
 }
 
+// Ask answers what the actor sees and, for a write that may be limited, their own plan, asked for at the same time: mostly
+// that is all that In wants to know.
+func (d Directories) Ask(ctx context.Context, actor identity.Actor, limited bool) (homes []access.Home, own plans.Plan, err error) {
+	if !limited {
+		homes, err = d.Access.Homes(ctx, actor)
+		return homes, own, err
+	}
+	err = roundtrip.Together(ctx, func(ctx context.Context) (err error) {
+		homes, err = d.Access.Homes(ctx, actor)
+		return err
+	}, func(ctx context.Context) (err error) {
+		own, err = d.Plans.Of(ctx, actor.UserID)
+		return err
+	})
+	return homes, own, err
+}
+
 // In is what the owners of the residences have room for, by the limit on what the trigger adds. The actor sees the
-// residences; without one, what is added is personal and counts for the actor.
-func (d Directories) In(ctx context.Context, actor identity.Actor, homes []access.Home, t plans.Trigger, residences ...uuid.UUID) (Room, error) {
+// residences and has the plan; without a residence, what is added is personal and counts for the actor.
+//
+// Of an owner who is somebody else the plan and the residences are asked for at the same time, once Ask has told who they
+// are: where limits bind, and neither is in the cache, that is one round trip more than for what is the actor's own.
+func (d Directories) In(ctx context.Context, actor identity.Actor, homes []access.Home, own plans.Plan, t plans.Trigger, residences ...uuid.UUID) (Room, error) {
+	if own.Unlimited {
+		return Room{}, nil // nobody is limited
+	}
 	owners := []uuid.UUID{actor.UserID}
 	if len(residences) > 0 {
 		owners = owners[:0]
@@ -74,50 +97,56 @@ func (d Directories) In(ctx context.Context, actor identity.Actor, homes []acces
 			owners = append(owners, home.OwnerID)
 		}
 	}
-	shares := make([]Room, len(owners))
-	calls := make([]func(context.Context) error, len(owners))
+	about := make([]known, len(owners))
+	var calls []func(context.Context) error
 	for i, owner := range owners {
-		calls[i] = func(ctx context.Context) (err error) {
-			shares[i], err = d.of(ctx, actor, homes, owner, t, residences)
-			return err
+		if owner == actor.UserID {
+			about[i].plan, about[i].homes = own, homes
+			continue
 		}
+		calls = append(calls, func(ctx context.Context) (err error) {
+			about[i].plan, err = d.Plans.Of(ctx, owner)
+			return err
+		}, func(ctx context.Context) (err error) {
+			about[i].homes, err = d.Access.HomesOf(ctx, owner)
+			return err
+		})
 	}
 	if err := roundtrip.Together(ctx, calls...); err != nil {
 		return Room{}, err
 	}
 	out := Room{trigger: t}
-	for _, share := range shares {
-		out.owners, out.most = append(out.owners, share.owners...), append(out.most, share.most...)
-		out.owned, out.ownedBy = append(out.owned, share.owned...), append(out.ownedBy, share.ownedBy...)
+	for i, owner := range owners {
+		out.take(owner, about[i], homes, residences)
 	}
 	return out, nil
 }
 
-// of is one owner's share of a room.
-func (d Directories) of(ctx context.Context, actor identity.Actor, homes []access.Home, owner uuid.UUID, t plans.Trigger, residences []uuid.UUID) (Room, error) {
-	plan, err := d.Plans.Of(ctx, owner)
-	if err != nil || plan.Most(t) == nil {
-		return Room{}, err
+// known is what is known of an owner.
+type known struct {
+	plan  plans.Plan
+	homes []access.Home
+}
+
+// take adds the owner and their residences, if there is a limit. The actor may see one of theirs that the cache does not know
+// as such yet.
+func (r *Room) take(owner uuid.UUID, k known, seen []access.Home, residences []uuid.UUID) {
+	most := k.plan.Most(r.trigger)
+	if most == nil {
+		return
 	}
-	theirs := homes
-	if owner != actor.UserID {
-		if theirs, err = d.Access.HomesOf(ctx, owner); err != nil {
-			return Room{}, err
+	r.owners, r.most = append(r.owners, owner), append(r.most, *most)
+	count := func(home access.Home) {
+		if home.OwnerID == owner && !slices.Contains(r.owned, home.ID) {
+			r.owned, r.ownedBy = append(r.owned, home.ID), append(r.ownedBy, owner)
 		}
 	}
-	out := Room{owners: []uuid.UUID{owner}, most: []int{*plan.Most(t)}}
-	take := func(home access.Home) {
-		if home.OwnerID == owner && !slices.Contains(out.owned, home.ID) {
-			out.owned, out.ownedBy = append(out.owned, home.ID), append(out.ownedBy, owner)
-		}
+	for _, home := range k.homes {
+		count(home)
 	}
-	for _, home := range theirs {
-		take(home)
-	}
-	for _, home := range homes { // one of theirs that the cache does not know as such yet
+	for _, home := range seen {
 		if slices.Contains(residences, home.ID) {
-			take(home)
+			count(home)
 		}
 	}
-	return out, nil
 }

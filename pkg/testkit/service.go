@@ -23,6 +23,7 @@ import (
 	"hearth.internal/pkg/config"
 	"hearth.internal/pkg/identity"
 	"hearth.internal/pkg/internalapi"
+	"hearth.internal/pkg/plans"
 )
 
 // Start is where a test's clock stands: noon UTC on a Tuesday, away from every DST change.
@@ -56,7 +57,7 @@ type Service struct {
 	spans *tracetest.SpanRecorder
 }
 
-// Run starts the service; it stops with the test. Its log goes to the test's.
+// Run starts the service; it stops with the test. Its log goes to the test's. Nobody is limited, unless an option says so.
 func Run(t testing.TB, cfg config.Service, s boot.Service, options ...func(*boot.Options)) *Service {
 	t.Helper()
 	manual := clock.At(Start)
@@ -67,7 +68,7 @@ func Run(t testing.TB, cfg config.Service, s boot.Service, options ...func(*boot
 	spans := tracetest.NewSpanRecorder()
 	o := boot.Options{
 		Config: cfg, Clock: manual, Listener: listener, LogOut: &logWriter{t: t}, OpsOff: true,
-		Processors: []sdktrace.SpanProcessor{spans},
+		Processors: []sdktrace.SpanProcessor{spans}, Plans: plans.Fixed(plans.Plan{Unlimited: true}),
 	}
 	for _, option := range options {
 		option(&o)
@@ -89,6 +90,11 @@ func Run(t testing.TB, cfg config.Service, s boot.Service, options ...func(*boot
 	})
 	Eventually(t, "the service is ready", deps.Ready)
 	return &Service{Deps: deps, URL: "http://" + listener.Addr().String(), Clock: manual, spans: spans}
+}
+
+// OnFreePlan puts everybody on the free plan.
+func OnFreePlan(o *boot.Options) {
+	o.Plans = plans.Fixed(plans.Plan{Tier: "free", Properties: new(1), Tasks: new(10), Contractors: new(5), Documents: new(5), Equipment: new(10)})
 }
 
 // logWriter hands a service's log to the test, as long as the test lives.

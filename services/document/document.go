@@ -221,11 +221,11 @@ func (p DocumentPatch) row() (map[string]any, error) {
 // AddDocument adds a document to a residence that the actor may write to, and reports whether it is new.
 func (s *Service) AddDocument(ctx context.Context, actor identity.Actor, in NewDocument) (Document, bool, error) {
 	p := in.whole()
-	homes, where, err := s.lookUp(ctx, actor, p)
+	know, err := s.lookUp(ctx, actor, p)
 	if err != nil {
 		return Document{}, false, err
 	}
-	if err := access.WritableAmong(homes, in.ResidenceID); err != nil {
+	if err := access.WritableAmong(know.homes, in.ResidenceID); err != nil {
 		return Document{}, false, err
 	}
 	row, err := p.row()
@@ -237,12 +237,12 @@ func (s *Service) AddDocument(ctx context.Context, actor identity.Actor, in NewD
 	if row["id"], err = idOrNew(in.ID); err != nil {
 		return Document{}, false, err
 	}
-	r, err := s.roomIn(ctx, actor, homes, plans.AddDocument, in.ResidenceID)
+	r, err := s.rooms().In(ctx, actor, know.homes, know.own, plans.AddDocument, in.ResidenceID)
 	if err != nil {
 		return Document{}, false, err
 	}
 	for range tries {
-		out, found, used, err := insertDocument(ctx, s.DB, actor, homes, row, where, r)
+		out, found, used, err := insertDocument(ctx, s.DB, actor, know.homes, row, know.where, r)
 		switch {
 		case raced(err), err == nil && !found: // what it names went away, or somebody is adding it this very moment
 			continue
@@ -276,16 +276,16 @@ func (s *Service) DocumentOf(ctx context.Context, actor identity.Actor, id uuid.
 
 // ChangeDocument applies the patch. A document that moves to another residence takes its files along.
 func (s *Service) ChangeDocument(ctx context.Context, actor identity.Actor, id uuid.UUID, version *int, p DocumentPatch) (Document, error) {
-	homes, where, err := s.lookUp(ctx, actor, p)
+	know, err := s.lookUp(ctx, actor, p)
 	if err != nil {
 		return Document{}, err
 	}
-	c := documentChange{id: id, actor: actor, version: version, homes: homes, where: where, at: "body", now: s.Clock.Now()}
+	c := documentChange{id: id, actor: actor, version: version, homes: know.homes, where: know.where, at: "body", now: s.Clock.Now()}
 	if p.ResidenceID.Set {
-		if err := access.WritableAmong(homes, p.ResidenceID.Value); err != nil {
+		if err := access.WritableAmong(know.homes, p.ResidenceID.Value); err != nil {
 			return Document{}, err
 		}
-		if c.room, err = s.roomIn(ctx, actor, homes, plans.AddDocument, p.ResidenceID.Value); err != nil {
+		if c.room, err = s.rooms().In(ctx, actor, know.homes, know.own, plans.AddDocument, p.ResidenceID.Value); err != nil {
 			return Document{}, err
 		}
 	}
@@ -388,20 +388,28 @@ type whereabouts struct {
 	personal         bool // the contractor, of the actor
 }
 
-// lookUp asks at the same time what the actor sees and, if the patch names a task or a contractor, where they are.
-func (s *Service) lookUp(ctx context.Context, actor identity.Actor, p DocumentPatch) (homes []access.Home, where whereabouts, err error) {
+// documentFacts are what is to be known before a document is written.
+type documentFacts struct {
+	homes []access.Home
+	own   plans.Plan // where the write may be limited
+	where whereabouts
+}
+
+// lookUp asks at the same time what the actor sees and may have, and, if the patch names a task or a contractor, where they
+// are.
+func (s *Service) lookUp(ctx context.Context, actor identity.Actor, p DocumentPatch) (f documentFacts, err error) {
 	calls := []func(context.Context) error{func(ctx context.Context) (err error) {
-		homes, err = s.Access.Homes(ctx, actor)
+		f.homes, f.own, err = s.rooms().Ask(ctx, actor, p.ResidenceID.Set)
 		return err
 	}}
 	if p.TaskID.Value != nil || p.ContractorID.Value != nil {
 		calls = append(calls, func(ctx context.Context) (err error) {
-			where, err = s.whereabouts(ctx, actor, p.TaskID.Value, p.ContractorID.Value)
+			f.where, err = s.whereabouts(ctx, actor, p.TaskID.Value, p.ContractorID.Value)
 			return err
 		})
 	}
 	err = roundtrip.Together(ctx, calls...)
-	return homes, where, err
+	return f, err
 }
 
 // refusals are what is wrong with a document's field that only the database, or another service, could check.

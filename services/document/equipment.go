@@ -65,7 +65,7 @@ func (e Equipment) aged() Equipment {
 // AddEquipment adds a piece of equipment to a residence that the actor may change, and reports whether it is new: the
 // same id again answers what is there.
 func (s *Service) AddEquipment(ctx context.Context, actor identity.Actor, in NewEquipment) (Equipment, bool, error) {
-	homes, err := s.Access.Homes(ctx, actor)
+	homes, own, err := s.rooms().Ask(ctx, actor, true)
 	if err != nil {
 		return Equipment{}, false, err
 	}
@@ -81,7 +81,7 @@ func (s *Service) AddEquipment(ctx context.Context, actor identity.Actor, in New
 	if row["id"], err = idOrNew(in.ID); err != nil {
 		return Equipment{}, false, err
 	}
-	r, err := s.roomIn(ctx, actor, homes, plans.AddEquipment, in.ResidenceID)
+	r, err := s.rooms().In(ctx, actor, homes, own, plans.AddEquipment, in.ResidenceID)
 	if err != nil {
 		return Equipment{}, false, err
 	}

@@ -16,11 +16,11 @@ import (
 
 	"hearth.internal/document"
 	"hearth.internal/document/blob"
+	"hearth.internal/pkg/boot"
 	"hearth.internal/pkg/config"
 	"hearth.internal/pkg/internalapi"
 	"hearth.internal/pkg/money"
 	"hearth.internal/pkg/page"
-	"hearth.internal/pkg/plans"
 	"hearth.internal/pkg/roundtrip"
 	"hearth.internal/pkg/testkit"
 )
@@ -56,7 +56,12 @@ func (w *workshop) ServeHTTP(out http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(out).Encode(w.answer)
 }
 
-func openEstate(t *testing.T, change ...func(*config.Service)) estate {
+func openEstate(t *testing.T) estate {
+	t.Helper()
+	return openEstateWith(t, func(*config.Service) {})
+}
+
+func openEstateWith(t *testing.T, change func(*config.Service), options ...func(*boot.Options)) estate {
 	t.Helper()
 	work := &workshop{answer: internalapi.EquipmentWork{Completions: []internalapi.WorkDone{}, OpenTasks: []internalapi.WorkToDo{}}}
 	tasks := httptest.NewServer(work)
@@ -64,10 +69,8 @@ func openEstate(t *testing.T, change ...func(*config.Service)) estate {
 	homes := testkit.NewHomes(t)
 	cfg := testkit.Config(t, "document")
 	cfg.ResidenceURL, cfg.TaskURL = homes.URL, tasks.URL
-	for _, c := range change {
-		c(&cfg)
-	}
-	s := testkit.Run(t, cfg, document.New(document.Config{Service: cfg, Config: blob.Config{StorageDir: t.TempDir()}}))
+	change(&cfg)
+	s := testkit.Run(t, cfg, document.New(document.Config{Service: cfg, Config: blob.Config{StorageDir: t.TempDir()}}), options...)
 	e := estate{Service: s, homes: homes, home: anID(), elsewhere: anID(), work: work}
 	e.owner, e.member, e.viewer, e.stranger = s.As(t, anID()), s.As(t, anID()), s.As(t, anID()), s.As(t, anID())
 	for role, c := range map[string]*testkit.Client{"owner": e.owner, "member": e.member, "viewer": e.viewer} {
@@ -499,7 +502,7 @@ func TestTheHistoryOfEquipment(t *testing.T) {
 }
 
 func TestWithoutTaskThereIsNoHistory(t *testing.T) {
-	e := openEstate(t, func(cfg *config.Service) { cfg.TaskURL = "http://127.0.0.1:9" })
+	e := openEstateWith(t, func(cfg *config.Service) { cfg.TaskURL = "http://127.0.0.1:9" })
 	furnace := e.install(t, e.owner, nil)
 	e.owner.Refused(503, "service_unavailable", "GET", equipmentAt(furnace.ID, "history"), nil)
 }
@@ -507,7 +510,7 @@ func TestWithoutTaskThereIsNoHistory(t *testing.T) {
 func TestRoundTripsOfEquipment(t *testing.T) {
 	t.Run("prepared", func(t *testing.T) { countTripsOfEquipment(t, openEstate(t)) })
 	t.Run("behind an old PgBouncer", func(t *testing.T) {
-		countTripsOfEquipment(t, openEstate(t, func(cfg *config.Service) { cfg.DatabasePrepare = false }))
+		countTripsOfEquipment(t, openEstateWith(t, func(cfg *config.Service) { cfg.DatabasePrepare = false }))
 	})
 }
 
@@ -546,7 +549,7 @@ func countTripsOfEquipment(t *testing.T, e estate) {
 func TestEquipmentUpToTheLimitHoweverMuchComesAtOnce(t *testing.T) {
 	for name, prepare := range map[string]bool{"prepared": true, "behind an old PgBouncer": false} {
 		t.Run(name, func(t *testing.T) {
-			raceForEquipment(t, openEstate(t, func(cfg *config.Service) { cfg.Limitations, cfg.DatabasePrepare = plans.Everybody, prepare }))
+			raceForEquipment(t, openEstateWith(t, func(cfg *config.Service) { cfg.DatabasePrepare = prepare }, testkit.OnFreePlan))
 		})
 	}
 }

@@ -6,7 +6,6 @@ import (
 
 	"hearth.internal/document"
 	"hearth.internal/pkg/internalapi"
-	"hearth.internal/pkg/plans"
 	"hearth.internal/pkg/testkit"
 )
 
@@ -26,10 +25,10 @@ func full(t *testing.T, a testkit.Answer, want refusal) {
 
 func TestDocumentsUpToTheLimitHoweverManyComeAtOnce(t *testing.T) {
 	t.Run("prepared", func(t *testing.T) {
-		raceForDocuments(t, openWith(t, func(cfg *document.Config) { cfg.Limitations = plans.Everybody }))
+		raceForDocuments(t, openWith(t, func(*document.Config) {}, testkit.OnFreePlan))
 	})
 	t.Run("behind an old PgBouncer", func(t *testing.T) {
-		raceForDocuments(t, openWith(t, func(cfg *document.Config) { cfg.Limitations, cfg.DatabasePrepare = plans.Everybody, false }))
+		raceForDocuments(t, openWith(t, func(cfg *document.Config) { cfg.DatabasePrepare = false }, testkit.OnFreePlan))
 	})
 }
 
@@ -68,7 +67,7 @@ func raceForDocuments(t *testing.T, h house) {
 }
 
 func TestWhatCountsForTheLimitOfDocuments(t *testing.T) {
-	h := openWith(t, func(cfg *document.Config) { cfg.Limitations = plans.Everybody })
+	h := openWith(t, func(*document.Config) {}, testkit.OnFreePlan)
 	second := newID()
 	h.homes.Give(h.owner.Actor.UserID, internalapi.Home{ID: second, OwnerID: h.owner.Actor.UserID, Role: "owner", Timezone: "UTC"})
 	h.homes.Give(h.member.Actor.UserID, internalapi.Home{ID: h.elsewhere, OwnerID: h.stranger.Actor.UserID, Role: "member", Timezone: "UTC"})

@@ -20,6 +20,7 @@ import (
 	"hearth.internal/document"
 	"hearth.internal/document/blob"
 	"hearth.internal/document/reader/readertest"
+	"hearth.internal/pkg/boot"
 	"hearth.internal/pkg/internalapi"
 	"hearth.internal/pkg/testkit"
 )
@@ -45,7 +46,7 @@ func open(t *testing.T) house {
 	return openWith(t, func(*document.Config) {})
 }
 
-func openWith(t *testing.T, change func(*document.Config)) house {
+func openWith(t *testing.T, change func(*document.Config), options ...func(*boot.Options)) house {
 	t.Helper()
 	homes, refs := testkit.NewHomes(t), &refs{}
 	tasks := httptest.NewServer(refs)
@@ -55,7 +56,7 @@ func openWith(t *testing.T, change func(*document.Config)) house {
 	cfg.StorageDir = t.TempDir()
 	cfg.ResidenceURL, cfg.TaskURL = homes.URL, tasks.URL
 	change(&cfg)
-	s := testkit.Run(t, cfg.Service, document.New(cfg))
+	s := testkit.Run(t, cfg.Service, document.New(cfg), options...)
 	h := house{Service: s, cfg: cfg, homes: homes, refs: refs, home: newID(), elsewhere: newID()}
 	h.owner, h.member, h.viewer, h.stranger = s.As(t, newID()), s.As(t, newID()), s.As(t, newID()), s.As(t, newID())
 	for role, c := range map[string]*testkit.Client{"owner": h.owner, "member": h.member, "viewer": h.viewer} {

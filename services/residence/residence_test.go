@@ -13,11 +13,11 @@ import (
 
 	"github.com/google/uuid"
 
+	"hearth.internal/pkg/boot"
 	"hearth.internal/pkg/config"
 	"hearth.internal/pkg/events"
 	"hearth.internal/pkg/internalapi"
 	"hearth.internal/pkg/page"
-	"hearth.internal/pkg/plans"
 	"hearth.internal/pkg/roundtrip"
 	"hearth.internal/pkg/testkit"
 	"hearth.internal/residence"
@@ -39,13 +39,18 @@ type house struct {
 
 func setUp(t *testing.T, change ...func(*residence.Config)) house {
 	t.Helper()
+	return setUpWith(t, nil, change...)
+}
+
+func setUpWith(t *testing.T, options []func(*boot.Options), change ...func(*residence.Config)) house {
+	t.Helper()
 	cfg := residence.Config{Service: testkit.Config(t, "residence"), ShareKey: shareKey}
 	counting := newTasks(t)
 	cfg.TaskURL = counting.url
 	for _, f := range change {
 		f(&cfg)
 	}
-	s := testkit.Run(t, cfg.Service, residence.New(cfg))
+	s := testkit.Run(t, cfg.Service, residence.New(cfg), options...)
 	h := house{Service: s, tasks: counting, owner: s.As(t, newID())}
 	h.home = add(t, h.owner, `{"name":"Lake house"}`)
 	return h
@@ -439,7 +444,7 @@ func TestDeletedResidenceIsGoneForEverybodyAtOnce(t *testing.T) {
 }
 
 func TestResidencesUpToTheLimitHoweverManyComeAtOnce(t *testing.T) {
-	h := setUp(t, func(cfg *residence.Config) { cfg.Limitations = plans.Everybody })
+	h := setUpWith(t, []func(*boot.Options){testkit.OnFreePlan})
 	full := func(a testkit.Answer) {
 		t.Helper()
 		got := testkit.JSON[struct {

@@ -198,17 +198,23 @@ func refusedContractor(r room.Room, out writtenContractor, used []room.Usage, fi
 	return refusedField("body", out.Field)
 }
 
-// homesAndFiles are the residences that the actor sees and, asked for at the same time, which of the files a contractor
-// may be given.
-func (s *Service) homesAndFiles(ctx context.Context, actor identity.Actor, residence *uuid.UUID, ids []uuid.UUID) (homes []access.Home, files *naming, err error) {
+// contractorFacts are what is to be known of the actor before a contractor is written.
+type contractorFacts struct {
+	homes []access.Home
+	own   plans.Plan // where the write may be limited
+	files *naming    // which of the files a contractor may be given
+}
+
+// lookUpContractor asks for all of it at the same time.
+func (s *Service) lookUpContractor(ctx context.Context, actor identity.Actor, limited bool, residence *uuid.UUID, ids []uuid.UUID) (f contractorFacts, err error) {
 	err = roundtrip.Together(ctx, func(ctx context.Context) (err error) {
-		homes, err = s.Access.Homes(ctx, actor)
+		f.homes, f.own, err = s.rooms().Ask(ctx, actor, limited)
 		return err
 	}, func(ctx context.Context) error {
-		files = s.mayName(ctx, actor, orZero(residence), ids)
+		f.files = s.mayName(ctx, actor, orZero(residence), ids)
 		return nil
 	})
-	return homes, files, err
+	return f, err
 }
 
 // mayShare refuses a residence that the actor may not write to; a personal contractor needs none.
@@ -221,11 +227,11 @@ func mayShare(homes []access.Home, residence *uuid.UUID) error {
 
 // AddContractor adds a contractor, personal or to a residence, and reports whether it is new.
 func (s *Service) AddContractor(ctx context.Context, actor identity.Actor, in NewContractor) (Contractor, bool, error) {
-	homes, files, err := s.homesAndFiles(ctx, actor, in.ResidenceID, in.UploadIDs)
+	know, err := s.lookUpContractor(ctx, actor, true, in.ResidenceID, in.UploadIDs)
 	if err != nil {
 		return Contractor{}, false, err
 	}
-	if err := mayShare(homes, in.ResidenceID); err != nil {
+	if err := mayShare(know.homes, in.ResidenceID); err != nil {
 		return Contractor{}, false, err
 	}
 	row, err := in.whole().row()
@@ -237,12 +243,12 @@ func (s *Service) AddContractor(ctx context.Context, actor identity.Actor, in Ne
 	if row["id"], err = idOrNew(in.ID, "body"); err != nil {
 		return Contractor{}, false, err
 	}
-	r, err := s.roomIn(ctx, actor, homes, plans.AddContractor, residenceOf(in.ResidenceID)...)
+	r, err := s.rooms().In(ctx, actor, know.homes, know.own, plans.AddContractor, residenceOf(in.ResidenceID)...)
 	if err != nil {
 		return Contractor{}, false, err
 	}
 	for range tries {
-		out, found, used, err := insertContractor(ctx, s.DB, actor, homes, row, files.denied, r)
+		out, found, used, err := insertContractor(ctx, s.DB, actor, know.homes, row, know.files.denied, r)
 		switch {
 		case err != nil:
 			return Contractor{}, false, err
@@ -253,7 +259,7 @@ func (s *Service) AddContractor(ctx context.Context, actor identity.Actor, in Ne
 		case out.Outcome == "taken":
 			return Contractor{}, false, apperr.IDTaken.New("There is something else with that id.")
 		case out.Outcome == "refused":
-			return Contractor{}, false, refusedContractor(r, out, used, files, nil)
+			return Contractor{}, false, refusedContractor(r, out, used, know.files, nil)
 		}
 		s.announceContractor(ctx, actor, out)
 		return out.Contractor, true, nil
@@ -277,11 +283,11 @@ func (s *Service) ContractorOf(ctx context.Context, actor identity.Actor, id uui
 // ChangeContractor applies the patch. A contractor that moves to another residence, or becomes personal, keeps its
 // history; what is still to do elsewhere lets go of it, because who sees that can no longer see the contractor.
 func (s *Service) ChangeContractor(ctx context.Context, actor identity.Actor, id uuid.UUID, version *int, p ContractorPatch) (Contractor, error) {
-	homes, files, err := s.homesAndFiles(ctx, actor, p.ResidenceID.Value, orZero(p.UploadIDs.Value))
+	know, err := s.lookUpContractor(ctx, actor, p.ResidenceID.Set, p.ResidenceID.Value, orZero(p.UploadIDs.Value))
 	if err != nil {
 		return Contractor{}, err
 	}
-	if err := mayShare(homes, p.ResidenceID.Value); err != nil {
+	if err := mayShare(know.homes, p.ResidenceID.Value); err != nil {
 		return Contractor{}, err
 	}
 	row, err := p.row()
@@ -290,15 +296,15 @@ func (s *Service) ChangeContractor(ctx context.Context, actor identity.Actor, id
 	}
 	var r room.Room
 	if p.ResidenceID.Set {
-		if r, err = s.roomIn(ctx, actor, homes, plans.AddContractor, residenceOf(p.ResidenceID.Value)...); err != nil {
+		if r, err = s.rooms().In(ctx, actor, know.homes, know.own, plans.AddContractor, residenceOf(p.ResidenceID.Value)...); err != nil {
 			return Contractor{}, err
 		}
 	}
-	return s.writeContractor(ctx, actor, homes, version, func() (writtenContractor, bool, error) {
-		out, found, used, err := changeContractor(ctx, s.DB, actor, id, version, homes, row, files.denied, r, s.Clock.Now())
+	return s.writeContractor(ctx, actor, know.homes, version, func() (writtenContractor, bool, error) {
+		out, found, used, err := changeContractor(ctx, s.DB, actor, id, version, know.homes, row, know.files.denied, r, s.Clock.Now())
 		if out.Outcome == "refused" {
 			out.ResidenceID = p.ResidenceID.Value
-			err = refusedContractor(r, out, used, files, out.UploadIDs)
+			err = refusedContractor(r, out, used, know.files, out.UploadIDs)
 		}
 		return out, found, err
 	})

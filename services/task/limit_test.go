@@ -1,7 +1,6 @@
 package task_test
 
 import (
-	"context"
 	"sync"
 	"testing"
 
@@ -17,7 +16,7 @@ import (
 
 func openFree(t *testing.T) house {
 	t.Helper()
-	return openWith(t, func(cfg *config.Service) { cfg.Limitations = plans.Everybody })
+	return openWith(t, func(*config.Service) {}, testkit.OnFreePlan)
 }
 
 // refusal is what the apps read of limit_reached.
@@ -60,7 +59,7 @@ func race(t *testing.T, times int, want refusal, send func(i int) testkit.Answer
 func TestTasksUpToTheLimitHoweverManyComeAtOnce(t *testing.T) {
 	t.Run("prepared", func(t *testing.T) { raceForTasks(t, openFree(t)) })
 	t.Run("behind an old PgBouncer", func(t *testing.T) {
-		raceForTasks(t, openWith(t, func(cfg *config.Service) { cfg.Limitations, cfg.DatabasePrepare = plans.Everybody, false }))
+		raceForTasks(t, openWith(t, func(cfg *config.Service) { cfg.DatabasePrepare = false }, testkit.OnFreePlan))
 	})
 }
 
@@ -196,9 +195,7 @@ func TestAnotherDirectoryOfPlansDecides(t *testing.T) {
 	cfg.ResidenceURL = homes.URL
 	owner, home := newID(), newID()
 	homes.Give(owner, internalapi.Home{ID: home, OwnerID: owner, Role: "owner", Timezone: "UTC"})
-	tiny := plans.New(func(context.Context, uuid.UUID) (plans.Plan, error) {
-		return plans.Plan{Tier: "tiny", Tasks: new(0)}, nil
-	})
+	tiny := plans.Fixed(plans.Plan{Tier: "tiny", Tasks: new(0)})
 	s := testkit.Run(t, cfg, task.New(task.Config{Service: cfg}), func(o *boot.Options) { o.Plans = tiny })
 	full(t, s.As(t, owner).Call("POST", "/api/tasks/", doc{"residence_id": home, "title": "x"}), refusal{"add_task", 0, 0})
 	s.As(t, owner).Want(201, "POST", "/api/contractors/", doc{"name": "x", "residence_id": home})

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"hearth.internal/pkg/boot"
 	"hearth.internal/pkg/config"
 	"hearth.internal/pkg/internalapi"
 	"hearth.internal/pkg/page"
@@ -51,14 +52,14 @@ func open(t *testing.T) house {
 	return openWith(t, func(*config.Service) {})
 }
 
-func openWith(t *testing.T, change func(*config.Service)) house {
+func openWith(t *testing.T, change func(*config.Service), options ...func(*boot.Options)) house {
 	t.Helper()
 	homes := testkit.NewHomes(t)
 	cfg := testkit.Config(t, "task")
 	documents := testkit.NewDocuments(t)
 	cfg.ResidenceURL, cfg.DocumentURL = homes.URL, documents.URL
 	change(&cfg)
-	s := testkit.Run(t, cfg, task.New(task.Config{Service: cfg}))
+	s := testkit.Run(t, cfg, task.New(task.Config{Service: cfg}), options...)
 	h := house{Service: s, homes: homes, documents: documents, home: newID(), elsewhere: newID()}
 	h.owner, h.member, h.viewer, h.stranger = s.As(t, newID()), s.As(t, newID()), s.As(t, newID()), s.As(t, newID())
 	for role, c := range map[string]*testkit.Client{"owner": h.owner, "member": h.member, "viewer": h.viewer} {

@@ -97,16 +97,16 @@ func (s *Service) AddTasks(ctx context.Context, actor identity.Actor, in []NewTa
 }
 
 func (s *Service) addTasks(ctx context.Context, actor identity.Actor, in []NewTask, location func(int) string) ([]Task, bool, error) {
-	homes, err := s.Access.Homes(ctx, actor)
+	homes, own, err := s.rooms().Ask(ctx, actor, true)
 	if err != nil {
 		return nil, false, err
 	}
-	return s.insert(ctx, actor, homes, in, location, nil)
+	return s.insert(ctx, actor, homes, own, in, location, nil)
 }
 
 // insert adds all of the tasks or none; with a residence to which templates are applied, without those that stand open
 // there.
-func (s *Service) insert(ctx context.Context, actor identity.Actor, homes []access.Home, in []NewTask, location func(int) string, applied *uuid.UUID) ([]Task, bool, error) {
+func (s *Service) insert(ctx context.Context, actor identity.Actor, homes []access.Home, own plans.Plan, in []NewTask, location func(int) string, applied *uuid.UUID) ([]Task, bool, error) {
 	rows := make([]map[string]any, len(in))
 	assignees := map[uuid.UUID][]uuid.UUID{}
 	for i, task := range in {
@@ -126,7 +126,7 @@ func (s *Service) insert(ctx context.Context, actor identity.Actor, homes []acce
 	var r room.Room
 	var known knownEquipment
 	err := roundtrip.Together(ctx, func(ctx context.Context) (err error) {
-		r, err = s.roomIn(ctx, actor, homes, plans.AddTask, residences...)
+		r, err = s.rooms().In(ctx, actor, homes, own, plans.AddTask, residences...)
 		return err
 	}, func(ctx context.Context) error {
 		known = s.equipmentOf(ctx, actor, equipmentNamed(in)...)
@@ -320,7 +320,7 @@ func (s *Service) TaskOf(ctx context.Context, actor identity.Actor, id uuid.UUID
 
 // ChangeTask applies the patch. What it changes of the rule moves next_due_date to where the completions say.
 func (s *Service) ChangeTask(ctx context.Context, actor identity.Actor, id uuid.UUID, version *int, p TaskPatch) (Task, error) {
-	homes, err := s.Access.Homes(ctx, actor)
+	homes, own, err := s.rooms().Ask(ctx, actor, p.ResidenceID.Set)
 	if err != nil {
 		return Task{}, err
 	}
@@ -351,7 +351,7 @@ func (s *Service) ChangeTask(ctx context.Context, actor identity.Actor, id uuid.
 		return Task{}, err
 	}
 	if p.ResidenceID.Set {
-		if c.room, err = s.roomIn(ctx, actor, homes, plans.AddTask, p.ResidenceID.Value); err != nil {
+		if c.room, err = s.rooms().In(ctx, actor, homes, own, plans.AddTask, p.ResidenceID.Value); err != nil {
 			return Task{}, err
 		}
 	}

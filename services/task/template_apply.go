@@ -14,6 +14,7 @@ import (
 	"hearth.internal/pkg/day"
 	"hearth.internal/pkg/identity"
 	"hearth.internal/pkg/internalapi"
+	"hearth.internal/pkg/plans"
 	"hearth.internal/pkg/roundtrip"
 )
 
@@ -44,11 +45,12 @@ type AppliedTemplates struct {
 func (s *Service) Apply(ctx context.Context, actor identity.Actor, in ApplyTemplates) (AppliedTemplates, error) {
 	var (
 		homes   []access.Home
+		own     plans.Plan
 		ts      *Templates
 		lookups internalapi.TaskLookups
 	)
 	err := roundtrip.Together(ctx, func(ctx context.Context) (err error) {
-		if homes, err = s.Access.Homes(ctx, actor); err != nil {
+		if homes, own, err = s.rooms().Ask(ctx, actor, true); err != nil {
 			return err
 		}
 		return access.WritableAmong(homes, in.ResidenceID)
@@ -80,7 +82,7 @@ func (s *Service) Apply(ctx context.Context, actor identity.Actor, in ApplyTempl
 			tasks[i].EstimatedCost = nil
 		}
 	}
-	added, _, err := s.insert(ctx, actor, homes, tasks, func(int) string { return "body" }, &in.ResidenceID)
+	added, _, err := s.insert(ctx, actor, homes, own, tasks, func(int) string { return "body" }, &in.ResidenceID)
 	if err != nil {
 		return AppliedTemplates{}, err
 	}
