@@ -128,6 +128,26 @@ func WritableIDs(homes []Home) []uuid.UUID {
 	return ids
 }
 
+// OwnerAmong is the owner of the residence, of those that somebody sees; none when it is not among them.
+func OwnerAmong(homes []Home, residence uuid.UUID) uuid.UUID {
+	home, _ := Among(homes, residence)
+	return home.OwnerID
+}
+
+// OwnerIDs are the residences' owners, in the order of IDs, for SQL.
+func OwnerIDs(homes []Home) []uuid.UUID {
+	ids := make([]uuid.UUID, len(homes))
+	for i, home := range homes {
+		ids[i] = home.OwnerID
+	}
+	return ids
+}
+
+// OwnerOf is OwnerAmong in SQL, of an expression: @mine are the IDs and @mine_owners the OwnerIDs of what somebody sees.
+func OwnerOf(residence string) string {
+	return `(SELECT s.seen_owner FROM unnest(@mine::uuid[], @mine_owners::uuid[]) AS s(seen_id, seen_owner) WHERE s.seen_id = ` + residence + `)`
+}
+
 // ETag is a tag for an answer made of everything in these residences, with whatever else it depends on (the day, the
 // filters). It is empty when the cache cannot know, and then the answer must be made.
 func (d *Directory) ETag(ctx context.Context, homes []Home, depends ...string) string {

@@ -116,17 +116,17 @@ type Home struct {
 	Version   int         `json:"version"`
 }
 
-func homeKeys(h Home) []string { return append(accessKeys(h.MemberIDs), cache.RevisionKey(h.ID)) }
+func homeKeys(h Home) []string { return append(memberKeys(h.MemberIDs), cache.RevisionKey(h.ID)) }
 
 // ResidenceCreated: a new residence.
 var ResidenceCreated = Event[Home]{
-	Name: "residence.created", Producer: Residence, Consumers: []string{Notification}, Keys: homeKeys,
+	Name: "residence.created", Producer: Residence, Consumers: []string{Task, Document, Notification}, Keys: homeKeys,
 }
 
 // ResidenceChanged: its name, zone, currency, address or owner. Task derives due dates anew: the zone says on which day
 // something was done.
 var ResidenceChanged = Event[Home]{
-	Name: "residence.changed", Producer: Residence, Consumers: []string{Task}, Keys: homeKeys,
+	Name: "residence.changed", Producer: Residence, Consumers: []string{Task, Document}, Keys: homeKeys,
 }
 
 // ResidenceDeleted: everything that it holds is to go, in every service.
@@ -136,9 +136,9 @@ var ResidenceDeleted = Event[Home]{
 
 // MembersChanged: somebody joined, left, was removed or has another role.
 var MembersChanged = Event[Membership]{
-	Name: "residence.members_changed", Producer: Residence, Consumers: []string{Task, Notification},
+	Name: "residence.members_changed", Producer: Residence, Consumers: []string{Task, Document, Notification},
 	Keys: func(m Membership) []string {
-		return append(accessKeys(m.AffectedIDs), cache.RevisionKey(m.ResidenceID))
+		return append(memberKeys(m.AffectedIDs), cache.RevisionKey(m.ResidenceID))
 	},
 }
 
@@ -166,9 +166,20 @@ type TaskRef struct {
 	Version      int       `json:"version"`
 	// PreviousResidenceID is where it was, when the change moved it.
 	PreviousResidenceID uuid.UUID `json:"previous_residence_id,omitzero"`
+	Counted
 }
 
-func taskKeys(t TaskRef) []string { return movedKeys(t.ResidenceID, t.PreviousResidenceID) }
+// Counted says in whose usage something is one more or one less; nobody's is another when it was only edited.
+type Counted struct {
+	OwnerID         uuid.UUID `json:"owner_id,omitzero"`          // of the residence
+	PreviousOwnerID uuid.UUID `json:"previous_owner_id,omitzero"` // of the one where it was, when the change moved it
+}
+
+func (c Counted) keys() []string { return statusKeys(c.OwnerID, c.PreviousOwnerID) }
+
+func taskKeys(t TaskRef) []string {
+	return append(movedKeys(t.ResidenceID, t.PreviousResidenceID), t.Counted.keys()...)
+}
 
 // movedKeys are those of where something is, and of where it was if it has moved.
 func movedKeys(residence, previous uuid.UUID) []string {
@@ -224,7 +235,7 @@ var CompletionChanged = Event[Completion]{
 var ContractorChanged = Event[Contractor]{
 	Name: "contractor.changed", Producer: Task, Consumers: []string{Document},
 	Keys: func(c Contractor) []string {
-		return revisionKeys(append([]uuid.UUID{c.CreatedBy, c.ActorID}, c.ResidenceIDs...))
+		return append(revisionKeys(append([]uuid.UUID{c.CreatedBy, c.ActorID}, c.ResidenceIDs...)), statusKeys(c.OwnerIDs...)...)
 	},
 }
 
@@ -233,8 +244,10 @@ type Contractor struct {
 	ID           uuid.UUID   `json:"id"`
 	CreatedBy    uuid.UUID   `json:"created_by_id"`
 	ResidenceIDs []uuid.UUID `json:"residence_ids"`
-	ActorID      uuid.UUID   `json:"actor_id"`
-	Change       string      `json:"change"` // created, changed, favorite, deleted
+	// OwnerIDs are those in whose usage it is one more or one less: a residence's owner, or who added a personal one.
+	OwnerIDs []uuid.UUID `json:"owner_ids,omitempty"`
+	ActorID  uuid.UUID   `json:"actor_id"`
+	Change   string      `json:"change"` // created, changed, favorite, deleted
 	// ResidenceID is where it is shared now; nil: it is a personal one of CreatedBy's.
 	ResidenceID *uuid.UUID `json:"residence_id"`
 	// UploadIDs are the files that it has now; none when it was deleted.
@@ -244,10 +257,22 @@ type Contractor struct {
 	Version int `json:"version"`
 }
 
-func accessKeys(users []uuid.UUID) []string {
-	keys := make([]string, 0, len(users)+1)
+// memberKeys are what those who see a residence have cached of who sees and owns what.
+func memberKeys(users []uuid.UUID) []string {
+	keys := make([]string, 0, 2*len(users)+1)
 	for _, id := range users {
 		keys = append(keys, cache.HomesKey(id))
+	}
+	return append(keys, statusKeys(users...)...)
+}
+
+// statusKeys are of those whose usage a change counts for; who is nobody has none.
+func statusKeys(owners ...uuid.UUID) []string {
+	keys := make([]string, 0, len(owners))
+	for _, id := range owners {
+		if id != uuid.Nil {
+			keys = append(keys, cache.StatusKey(id))
+		}
 	}
 	return keys
 }
@@ -290,7 +315,9 @@ type ReportRequest struct {
 // DocumentChanged: added, edited or deleted. What ends on a day is to be reminded of before.
 var DocumentChanged = Event[DocumentRef]{
 	Name: "document.changed", Producer: Document, Consumers: []string{Notification},
-	Keys: func(d DocumentRef) []string { return movedKeys(d.ResidenceID, d.PreviousResidenceID) },
+	Keys: func(d DocumentRef) []string {
+		return append(movedKeys(d.ResidenceID, d.PreviousResidenceID), d.Counted.keys()...)
+	},
 }
 
 // DocumentRef is a paper as the other services know it.
@@ -307,12 +334,15 @@ type DocumentRef struct {
 	Version     int       `json:"version"`
 	// PreviousResidenceID is where it was, when the change moved it.
 	PreviousResidenceID uuid.UUID `json:"previous_residence_id,omitzero"`
+	Counted
 }
 
 // EquipmentChanged: a piece of equipment was added, edited or deleted. What names one that is deleted lets go of it.
 var EquipmentChanged = Event[EquipmentRef]{
 	Name: "equipment.changed", Producer: Document, Consumers: []string{Task},
-	Keys: func(e EquipmentRef) []string { return movedKeys(e.ResidenceID, e.PreviousResidenceID) },
+	Keys: func(e EquipmentRef) []string {
+		return append(movedKeys(e.ResidenceID, e.PreviousResidenceID), e.Counted.keys()...)
+	},
 }
 
 // EquipmentRef is an appliance or a system of a home as the other services know it.
@@ -325,6 +355,7 @@ type EquipmentRef struct {
 	Version     int       `json:"version"`
 	// PreviousResidenceID is where it was, when the change moved it.
 	PreviousResidenceID uuid.UUID `json:"previous_residence_id,omitzero"`
+	Counted
 }
 
 // SubscriptionChanged: what a person has by their subscription is another: its tier, source or state.

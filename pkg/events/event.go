@@ -72,6 +72,12 @@ type Received[P any] struct {
 	Payload    P
 }
 
+// AsOf sorts what is told of one thing, the latest last: its producer stamps an event while it holds the lock on what it
+// changes.
+func (e Received[P]) AsOf() string {
+	return e.OccurredAt.UTC().Format("2006-01-02T15:04:05.000000000Z ") + e.ID.String()
+}
+
 // definition is an Event without its type, for the relay and the checks at the start.
 type definition interface {
 	name() string

@@ -255,7 +255,7 @@ func (s *Service) AddDocument(ctx context.Context, actor identity.Actor, in NewD
 		case out.Outcome == "refused":
 			return Document{}, false, out.refusal("body", r, used)
 		}
-		s.announceDocument(ctx, out)
+		s.announceDocument(ctx, out, know.homes, out.ResidenceID)
 		return out.on(actor.Today(s.Clock)), true, nil
 	}
 	return Document{}, false, busy()
@@ -335,7 +335,7 @@ func (s *Service) changeDocument(ctx context.Context, c documentChange) (Documen
 		case out.Outcome == "same":
 			return out.on(c.actor.Today(s.Clock)), nil
 		case out.Outcome == "done":
-			s.announceDocument(ctx, out)
+			s.announceDocument(ctx, out, c.homes, uuid.Nil)
 			return out.on(c.actor.Today(s.Clock)), nil
 		}
 		if err := refuseWrite(c.homes, out.ResidenceID, c.version, out.Version); err != nil {
@@ -363,7 +363,7 @@ func (s *Service) DeleteDocument(ctx context.Context, actor identity.Actor, id u
 		case !found:
 			return noSuchDocument()
 		case out.Outcome == "done":
-			s.announceDocument(ctx, out)
+			s.announceDocument(ctx, out, homes, out.ResidenceID)
 			return nil
 		}
 		if err := refuseWrite(homes, out.ResidenceID, version, out.Version); err != nil {
@@ -373,12 +373,15 @@ func (s *Service) DeleteDocument(ctx context.Context, actor identity.Actor, id u
 	return busy()
 }
 
-// announceDocument drops what is stale once the write is committed.
-func (s *Service) announceDocument(ctx context.Context, out writtenDocument) {
+// announceDocument drops what is stale once the write is committed. Of the residences that the actor sees, counts is the one
+// in which there is one more or one less; none when it was changed.
+func (s *Service) announceDocument(ctx context.Context, out writtenDocument, homes []access.Home, counts uuid.UUID) {
 	ref := events.DocumentRef{ID: out.ID, ResidenceID: out.ResidenceID}
 	if out.PreviousResidenceID != nil {
-		ref.PreviousResidenceID = *out.PreviousResidenceID
+		ref.PreviousResidenceID, counts = *out.PreviousResidenceID, out.ResidenceID
+		ref.PreviousOwnerID = access.OwnerAmong(homes, ref.PreviousResidenceID)
 	}
+	ref.OwnerID = access.OwnerAmong(homes, counts)
 	events.DocumentChanged.Committed(ctx, s.Relay, ref)
 }
 

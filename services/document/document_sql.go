@@ -33,6 +33,9 @@ const (
 		'item_name', coalesce(d.item_name, ''), 'end_date', coalesce(to_char(d.end_date, 'YYYY-MM-DD'), ''), 'is_active', d.is_active, 'version', d.version)`
 )
 
+// countedIn says for which owner a document d is one more, or one less.
+var countedIn = `jsonb_build_object('owner_id', ` + access.OwnerOf("d.residence_id") + `)`
+
 // writtenDocument is the document after a write, or as it stands when the write did not apply.
 type writtenDocument struct {
 	Outcome             string   // added, there, taken; done, same, kept; refused
@@ -77,7 +80,7 @@ added AS (
 	INSERT INTO documents (` + newDocumentColumns + `)
 	SELECT ` + newDocumentColumns + ` FROM w WHERE NOT EXISTS (SELECT FROM refused)
 	ON CONFLICT (id) DO NOTHING RETURNING *),
-event AS (` + events.ColumnsWith(documentRef) + ` FROM added d)
+event AS (` + events.ColumnsWith(documentRef+` || `+countedIn) + ` FROM added d)
 SELECT 'added' AS outcome, '{}'::text[] AS fields, NULL::uuid AS previous_residence_id, ` + documentColumns + ` FROM added d
 UNION ALL
 SELECT CASE WHEN d.ours THEN 'there' ELSE 'taken' END, '{}', NULL, ` + documentColumns + ` FROM there d
@@ -95,7 +98,7 @@ func insertDocument(
 		return writtenDocument{}, false, nil, fmt.Errorf("document: %w", err)
 	}
 	args := events.DocumentChanged.Args(ctx, events.DocumentRef{ActorID: actor.UserID, Change: "created"}, where.args())
-	args["row"], args["actor"], args["mine"] = string(raw), actor.UserID, access.IDs(homes)
+	args["row"], args["actor"], args["mine"], args["mine_owners"] = string(raw), actor.UserID, access.IDs(homes), access.OwnerIDs(homes)
 	if !r.Unlimited() {
 		return room.One[writtenDocument](ctx, q, r, limitedInsertDocumentSQL, usedDocumentsSQL, args)
 	}
@@ -169,7 +172,8 @@ changed AS (
 		version = d.version + 1, updated_at = @now::timestamptz
 	FROM w WHERE d.id = w.id AND d.version = w.read_version AND NOT w.same AND NOT EXISTS (SELECT FROM refused)
 	RETURNING d.*, CASE WHEN w.moved THEN w.was_in END AS previous_residence_id),
-event AS (` + events.ColumnsWith(documentRef+` || jsonb_build_object('previous_residence_id', d.previous_residence_id)`) + ` FROM changed d)
+event AS (` + events.ColumnsWith(documentRef+` || CASE WHEN d.previous_residence_id IS NULL THEN '{}' ELSE `+countedIn+` || jsonb_build_object(
+	'previous_residence_id', d.previous_residence_id, 'previous_owner_id', `+access.OwnerOf("d.previous_residence_id")+`) END`) + ` FROM changed d)
 SELECT 'done' AS outcome, '{}'::text[] AS fields, d.previous_residence_id, ` + documentColumns + ` FROM changed d
 UNION ALL
 SELECT CASE WHEN r.fields IS NOT NULL THEN 'refused' WHEN w.same THEN 'same' ELSE 'kept' END, coalesce(r.fields, '{}'), NULL, ` + documentColumns + `
@@ -202,7 +206,7 @@ func changeDocument(ctx context.Context, q pg.Querier, c documentChange) (writte
 // The event of a deletion is newer than every other of the document.
 var deleteDocumentSQL = documentTarget + `
 changed AS (DELETE FROM documents d USING target w WHERE w.applicable AND d.id = w.id AND d.version = w.version RETURNING d.*),
-event AS (` + events.ColumnsWith(documentRef+` || jsonb_build_object('version', d.version + 1)`) + ` FROM changed d)
+event AS (` + events.ColumnsWith(documentRef+` || jsonb_build_object('version', d.version + 1) || `+countedIn) + ` FROM changed d)
 SELECT 'done' AS outcome, '{}'::text[] AS fields, NULL::uuid AS previous_residence_id, ` + documentColumns + ` FROM changed d
 UNION ALL
 SELECT 'kept', '{}', NULL, ` + documentColumns + ` FROM target d WHERE NOT EXISTS (SELECT FROM changed)`

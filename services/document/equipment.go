@@ -103,7 +103,7 @@ func (s *Service) AddEquipment(ctx context.Context, actor identity.Actor, in New
 		case out.Outcome == "refused":
 			return Equipment{}, false, refusedEquipment(out.Field)
 		}
-		s.announceEquipment(ctx, out.Equipment)
+		s.announceEquipment(ctx, out.Equipment, access.OwnerAmong(homes, out.ResidenceID))
 		return out.aged(), true, nil
 	}
 	return Equipment{}, false, busy()
@@ -132,7 +132,7 @@ func (s *Service) ChangeEquipment(ctx context.Context, actor identity.Actor, id 
 	if err != nil {
 		return Equipment{}, err
 	}
-	return s.writeEquipment(ctx, homes, version, func() (writtenEquipment, bool, error) {
+	out, err := s.writeEquipment(homes, version, func() (writtenEquipment, bool, error) {
 		out, found, err := changeEquipment(ctx, s.DB, actor, id, version, homes, row, s.Clock.Now())
 		if pg.Violates(err, "claims_upload") {
 			err = refusedEquipment("upload_ids")
@@ -142,6 +142,10 @@ func (s *Service) ChangeEquipment(ctx context.Context, actor identity.Actor, id 
 		}
 		return out, found, err
 	})
+	if err == nil {
+		s.announceEquipment(ctx, out, uuid.Nil)
+	}
+	return out.aged(), err
 }
 
 // DeleteEquipment removes a piece of equipment. Documents that name it stay and name none; tasks and their completions
@@ -151,14 +155,17 @@ func (s *Service) DeleteEquipment(ctx context.Context, actor identity.Actor, id 
 	if err != nil {
 		return err
 	}
-	_, err = s.writeEquipment(ctx, homes, version, func() (writtenEquipment, bool, error) {
+	out, err := s.writeEquipment(homes, version, func() (writtenEquipment, bool, error) {
 		return deleteEquipment(ctx, s.DB, actor, id, version, homes, s.Clock.Now())
 	})
+	if err == nil {
+		s.announceEquipment(ctx, out, access.OwnerAmong(homes, out.ResidenceID))
+	}
 	return err
 }
 
 // writeEquipment does the write until it applies or there is a reason why it does not.
-func (s *Service) writeEquipment(ctx context.Context, homes []access.Home, version *int, write func() (writtenEquipment, bool, error)) (Equipment, error) {
+func (s *Service) writeEquipment(homes []access.Home, version *int, write func() (writtenEquipment, bool, error)) (Equipment, error) {
 	for range tries {
 		out, found, err := write()
 		switch {
@@ -167,8 +174,7 @@ func (s *Service) writeEquipment(ctx context.Context, homes []access.Home, versi
 		case !found:
 			return Equipment{}, noSuchEquipment()
 		case out.Outcome == "done":
-			s.announceEquipment(ctx, out.Equipment)
-			return out.aged(), nil
+			return out.Equipment, nil
 		}
 		if err := refuseWrite(homes, out.ResidenceID, version, out.Version); err != nil {
 			return Equipment{}, err
@@ -178,9 +184,9 @@ func (s *Service) writeEquipment(ctx context.Context, homes []access.Home, versi
 }
 
 // announceEquipment drops what is stale once the write is committed; also of the documents that have let go of it, which
-// are of the same residence.
-func (s *Service) announceEquipment(ctx context.Context, e Equipment) {
-	events.EquipmentChanged.Committed(ctx, s.Relay, events.EquipmentRef{ID: e.ID, ResidenceID: e.ResidenceID})
+// are of the same residence. The owner is the one who has one more or one less; nobody when it was changed.
+func (s *Service) announceEquipment(ctx context.Context, e Equipment, owner uuid.UUID) {
+	events.EquipmentChanged.Committed(ctx, s.Relay, events.EquipmentRef{ID: e.ID, ResidenceID: e.ResidenceID, Counted: events.Counted{OwnerID: owner}})
 }
 
 // EquipmentFilter is what a list of equipment leaves out; zero values leave out nothing.

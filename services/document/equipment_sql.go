@@ -23,6 +23,9 @@ const equipmentColumns = `e.id, e.residence_id, e.created_by_id, e.name, e.categ
 // equipmentRef is equipment e as events tell of it.
 const equipmentRef = `jsonb_build_object('id', e.id, 'residence_id', e.residence_id, 'name', e.name, 'version', e.version)`
 
+// countedEquipmentRef is equipment e of which an owner has one more, or one less.
+var countedEquipmentRef = equipmentRef + ` || jsonb_build_object('owner_id', ` + access.OwnerOf("e.residence_id") + `)`
+
 // writtenEquipment is the equipment after a write, or as it stands when the write did not apply.
 type writtenEquipment struct {
 	Outcome string // added, there, taken; done, kept; refused
@@ -61,7 +64,7 @@ added AS (
 	INSERT INTO equipment (` + newEquipmentColumns + `)
 	SELECT ` + newEquipmentColumns + ` FROM w WHERE NOT EXISTS (SELECT FROM refused) AND NOT EXISTS (SELECT FROM there)
 	ON CONFLICT (id) DO NOTHING RETURNING *),
-event AS (` + events.ColumnsWith(equipmentRef) + ` FROM added e)
+event AS (` + events.ColumnsWith(countedEquipmentRef) + ` FROM added e)
 SELECT 'added' AS outcome, '' AS field, ` + equipmentColumns + ` FROM added e
 UNION ALL
 SELECT CASE WHEN e.ours THEN 'there' ELSE 'taken' END, '', ` + equipmentColumns + ` FROM there e
@@ -83,7 +86,7 @@ func insertEquipment(ctx context.Context, q pg.Querier, actor identity.Actor, ho
 }
 
 func equipmentArgs(ctx context.Context, actor identity.Actor, homes []access.Home, change string, args pgx.NamedArgs) pgx.NamedArgs {
-	args["actor"], args["mine"] = actor.UserID, access.IDs(homes)
+	args["actor"], args["mine"], args["mine_owners"] = actor.UserID, access.IDs(homes), access.OwnerIDs(homes)
 	return events.EquipmentChanged.Args(ctx, events.EquipmentRef{ActorID: actor.UserID, Change: change}, args)
 }
 
@@ -140,7 +143,7 @@ let_go AS (
 told AS (
 	INSERT INTO outbox (id, name, payload, trace)
 	SELECT gen_random_uuid(), @document_name, @document_payload::jsonb || ` + documentRef + `, @document_trace FROM let_go d),
-event AS (` + events.ColumnsWith(equipmentRef) + ` FROM changed e)
+event AS (` + events.ColumnsWith(countedEquipmentRef) + ` FROM changed e)
 SELECT 'done' AS outcome, '' AS field, ` + equipmentColumns + ` FROM changed e
 UNION ALL
 SELECT 'kept', '', ` + equipmentColumns + ` FROM target e WHERE NOT EXISTS (SELECT FROM changed)`

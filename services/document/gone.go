@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"hearth.internal/pkg/events"
+	"hearth.internal/pkg/owners"
 	"hearth.internal/pkg/pg"
 )
 
@@ -32,6 +33,9 @@ const (
 
 // eraseResidence removes all that the residence held. Its blobs are for the collector.
 func (s *Service) eraseResidence(ctx context.Context, tx pgx.Tx, e events.Received[events.Home]) error {
+	if err := owners.Forget(ctx, tx, e); err != nil {
+		return err
+	}
 	_, err := pg.Exec(ctx, tx, residenceGoneSQL, pgx.NamedArgs{"id": e.Payload.ID, "now": e.OccurredAt})
 	if err == nil {
 		err = erase(ctx, tx, []uuid.UUID{e.Payload.ID})

@@ -37,6 +37,7 @@ func (s *Service) routes() {
 	httpx.Post(s.HTTP, "/api/documents/{id}/images/", identity.User, s.postImages, "Append images to a document's")
 	httpx.Delete(s.HTTP, "/api/documents/{id}/images/{image_id}/", identity.User, s.deleteImage, "Take an image from a document", gone)
 
+	httpx.Post(s.HTTP, "/internal/usage", identity.Internal, s.postUsage, "What a person uses of their plan")
 	httpx.Post(s.HTTP, "/internal/document-counts", identity.Internal, s.postDocumentCounts, "Documents of residences in numbers")
 	httpx.Post(s.HTTP, "/internal/residence-papers", identity.Internal, s.postResidencePapers, "Equipment, warranties and other documents of a residence, for its history")
 	httpx.Post(s.HTTP, "/internal/sync", identity.User, s.postSync, "What changed for a person since a cursor")

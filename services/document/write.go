@@ -60,7 +60,7 @@ func busy() error {
 
 // writeArgs are what a write to something of a residence is about.
 func writeArgs(id uuid.UUID, version *int, homes []access.Home) pgx.NamedArgs {
-	return pgx.NamedArgs{"id": id, "version": version, "mine": access.IDs(homes), "writable": access.WritableIDs(homes)}
+	return pgx.NamedArgs{"id": id, "version": version, "mine": access.IDs(homes), "mine_owners": access.OwnerIDs(homes), "writable": access.WritableIDs(homes)}
 }
 
 func nullable[T any](value *T) patch.Nullable[T] { return patch.Nullable[T]{Set: true, Value: value} }

@@ -13,19 +13,14 @@ import (
 	"hearth.internal/pkg/pg"
 )
 
-// asOf orders what is told of one residence: the producer stamps an event while it holds the lock on what it changes.
-func asOf[P any](e events.Received[P]) string {
-	return e.OccurredAt.UTC().Format("2006-01-02T15:04:05.000000000Z ") + e.ID.String()
-}
-
 func (s *Service) residenceCreated(ctx context.Context, tx pgx.Tx, e events.Received[events.Home]) error {
 	home := e.Payload
-	return tell(ctx, tx, told{residence: home.ID, owner: home.OwnerID, members: home.MemberIDs, role: access.Member, asOf: asOf(e)})
+	return tell(ctx, tx, told{residence: home.ID, owner: home.OwnerID, members: home.MemberIDs, role: access.Member, asOf: e.AsOf()})
 }
 
 func (s *Service) membersChanged(ctx context.Context, tx pgx.Tx, e events.Received[events.Membership]) error {
 	m := e.Payload
-	return tell(ctx, tx, told{residence: m.ResidenceID, owner: m.OwnerID, members: []uuid.UUID{m.UserID}, role: m.Role, asOf: asOf(e)})
+	return tell(ctx, tx, told{residence: m.ResidenceID, owner: m.OwnerID, members: []uuid.UUID{m.UserID}, role: m.Role, asOf: e.AsOf()})
 }
 
 // told is what one event says of a residence.
@@ -81,7 +76,7 @@ func (s *Service) residenceDeleted(ctx context.Context, tx pgx.Tx, e events.Rece
 	if err := oneOfResidence(ctx, tx, home.ID); err != nil {
 		return err
 	}
-	if err := forget(ctx, tx, home.ID, home.OwnerID, asOf(e), e.OccurredAt); err != nil {
+	if err := forget(ctx, tx, home.ID, home.OwnerID, e.AsOf(), e.OccurredAt); err != nil {
 		return fmt.Errorf("forget residence %s: %w", home.ID, err)
 	}
 	return nil

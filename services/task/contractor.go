@@ -366,7 +366,7 @@ func (s *Service) ToggleFavorite(ctx context.Context, actor identity.Actor, id u
 // announceContractor drops what is stale once the write is committed.
 func (s *Service) announceContractor(ctx context.Context, actor identity.Actor, out writtenContractor) {
 	events.ContractorChanged.Committed(ctx, s.Relay, events.Contractor{
-		ID: out.ID, CreatedBy: out.CreatedByID, ActorID: actor.UserID, ResidenceIDs: out.Affected, // as much as its keys want
+		ID: out.ID, CreatedBy: out.CreatedByID, ActorID: actor.UserID, ResidenceIDs: out.Affected, OwnerIDs: out.Owners, // as much as its keys want
 	})
 }
 

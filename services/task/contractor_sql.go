@@ -48,8 +48,14 @@ const (
 	// the version that it would have had.
 	contractorRef      = plainContractorRef + ` || jsonb_build_object('upload_ids', to_jsonb(c.upload_ids), 'version', c.version)`
 	goneContractorRef  = plainContractorRef + ` || jsonb_build_object('version', c.version + 1)`
-	plainContractorRef = `jsonb_build_object('id', c.id, 'created_by_id', c.created_by_id, 'residence_id', c.residence_id, 'residence_ids', to_jsonb(c.affected))`
+	plainContractorRef = `jsonb_build_object('id', c.id, 'created_by_id', c.created_by_id, 'residence_id', c.residence_id, 'residence_ids', to_jsonb(c.affected),
+		'owner_ids', to_jsonb(c.owners))`
 )
+
+// ownerOfContractor is for whom a contractor counts that is where the expression says and was added by that person.
+func ownerOfContractor(residence, creator string) string {
+	return `coalesce(` + access.OwnerOf(residence) + `, ` + creator + `)`
+}
 
 // writtenContractor is the contractor after a write, or as it stands when the write did not apply.
 type writtenContractor struct {
@@ -57,6 +63,7 @@ type writtenContractor struct {
 	Field   string // the one refused
 	// Affected are the residences of which something has changed.
 	Affected []uuid.UUID
+	Owners   []uuid.UUID // those for whom it is one more or one less
 	Contractor
 }
 
@@ -82,13 +89,14 @@ added AS (
 	INSERT INTO contractors (id, residence_id, created_by_id, name, company, phone, email, website, address, notes, rating, specialty_ids, upload_ids, created_at, updated_at)
 	SELECT id, residence_id, created_by_id, name, company, phone, email, website, address, notes, rating, specialty_ids, upload_ids, created_at, updated_at
 	FROM w WHERE NOT EXISTS (SELECT FROM refused)
-	ON CONFLICT (id) DO NOTHING RETURNING *, array_remove(ARRAY[residence_id], NULL) AS affected),
+	ON CONFLICT (id) DO NOTHING RETURNING *, array_remove(ARRAY[residence_id], NULL) AS affected,
+		ARRAY[` + ownerOfContractor("contractors.residence_id", "created_by_id") + `] AS owners),
 event AS (` + events.ColumnsWith(contractorRef) + ` FROM added c)
-SELECT 'added' AS outcome, '' AS field, c.affected, ` + contractorColumns + ` FROM added` + withWork + `
+SELECT 'added' AS outcome, '' AS field, c.affected, c.owners, ` + contractorColumns + ` FROM added` + withWork + `
 UNION ALL
-SELECT CASE WHEN c.ours THEN 'there' ELSE 'taken' END, '', '{}', ` + contractorColumns + ` FROM there` + withWork + `
+SELECT CASE WHEN c.ours THEN 'there' ELSE 'taken' END, '', '{}', '{}', ` + contractorColumns + ` FROM there` + withWork + `
 UNION ALL
-SELECT 'refused', r.field, '{}', ` + contractorColumns + ` FROM w` + withWork + `JOIN refused r ON true
+SELECT 'refused', r.field, '{}', '{}', ` + contractorColumns + ` FROM w` + withWork + `JOIN refused r ON true
 WHERE NOT EXISTS (SELECT FROM there)`
 )
 
@@ -106,7 +114,8 @@ func insertContractor(ctx context.Context, q pg.Querier, actor identity.Actor, h
 }
 
 func contractorArgs(ctx context.Context, actor identity.Actor, homes []access.Home, change string, args pgx.NamedArgs) pgx.NamedArgs {
-	args["actor"], args["mine"], args["currencies"] = actor.UserID, access.IDs(homes), currencies(homes)
+	args["actor"], args["currencies"] = actor.UserID, currencies(homes)
+	args["mine"], args["mine_owners"] = access.IDs(homes), access.OwnerIDs(homes)
 	return events.ContractorChanged.Args(ctx, events.Contractor{ActorID: actor.UserID, Change: change}, args)
 }
 
@@ -192,14 +201,16 @@ changed AS (
 	SELECT c.*, ARRAY(
 		SELECT v.id FROM unnest(ARRAY[c.residence_id, c.was_in]) AS v(id) WHERE v.id IS NOT NULL
 		UNION SELECT l.residence_id FROM let_go l
-		UNION SELECT d.residence_id FROM completions d WHERE d.contractor_id = c.id AND (c.moved OR c.renamed)) AS affected
+		UNION SELECT d.residence_id FROM completions d WHERE d.contractor_id = c.id AND (c.moved OR c.renamed)) AS affected,
+		CASE WHEN c.moved THEN ARRAY[` + ownerOfContractor("c.residence_id", "c.created_by_id") + `, ` + ownerOfContractor("c.was_in", "c.created_by_id") + `]
+			ELSE '{}' END AS owners
 	FROM written c),
 event AS (` + events.ColumnsWith(contractorRef) + ` FROM changed c)
-SELECT 'done' AS outcome, '' AS field, c.affected, ` + plainContractorColumns + workColumns + `, ` + favorite + ` AS is_favorite,
+SELECT 'done' AS outcome, '' AS field, c.affected, c.owners, ` + plainContractorColumns + workColumns + `, ` + favorite + ` AS is_favorite,
 	` + taskCount + ` - (SELECT count(*) FROM let_go l WHERE l.residence_id = ANY(@mine::uuid[])) AS task_count
 FROM changed` + withWork + `
 UNION ALL
-SELECT CASE WHEN r.field IS NULL THEN 'kept' ELSE 'refused' END, coalesce(r.field, ''), '{}', ` + contractorColumns + `
+SELECT CASE WHEN r.field IS NULL THEN 'kept' ELSE 'refused' END, coalesce(r.field, ''), '{}', '{}', ` + contractorColumns + `
 FROM target` + withWork + `LEFT JOIN refused r ON true WHERE NOT EXISTS (SELECT FROM changed)`
 )
 
@@ -235,12 +246,13 @@ completions_left AS (
 changed AS (
 	SELECT removed.*, ARRAY(
 		SELECT removed.residence_id WHERE removed.residence_id IS NOT NULL
-		UNION SELECT residence_id FROM let_go UNION SELECT residence_id FROM completions_left) AS affected
+		UNION SELECT residence_id FROM let_go UNION SELECT residence_id FROM completions_left) AS affected,
+		ARRAY[` + ownerOfContractor("removed.residence_id", "removed.created_by_id") + `] AS owners
 	FROM removed),
 event AS (` + events.ColumnsWith(goneContractorRef) + ` FROM changed c)
-SELECT 'done' AS outcome, '' AS field, c.affected, ` + contractorColumns + ` FROM changed` + withWork + `
+SELECT 'done' AS outcome, '' AS field, c.affected, c.owners, ` + contractorColumns + ` FROM changed` + withWork + `
 UNION ALL
-SELECT 'kept', '', '{}', ` + contractorColumns + ` FROM target` + withWork + `WHERE NOT EXISTS (SELECT FROM changed)`
+SELECT 'kept', '', '{}', '{}', ` + contractorColumns + ` FROM target` + withWork + `WHERE NOT EXISTS (SELECT FROM changed)`
 
 func deleteContractor(ctx context.Context, q pg.Querier, actor identity.Actor, id uuid.UUID, version *int, homes []access.Home, now time.Time) (writtenContractor, bool, error) {
 	args := writeArgs(id, version, homes)
@@ -255,7 +267,7 @@ const lockFavoriteSQL = `SELECT pg_advisory_xact_lock(hashtextextended(@actor::u
 // The contractor is locked before the favourite is touched, as who deletes one does, and marked as changed without a new
 // version: the sync sends it again.
 var toggleFavoriteSQL = `
-WITH target AS (SELECT c.*, '{}'::uuid[] AS affected FROM contractors c WHERE c.id = @id::uuid AND ` + seen + ` FOR NO KEY UPDATE),
+WITH target AS (SELECT c.*, '{}'::uuid[] AS affected, '{}'::uuid[] AS owners FROM contractors c WHERE c.id = @id::uuid AND ` + seen + ` FOR NO KEY UPDATE),
 touched AS (UPDATE contractors c SET sync_xid = c.sync_xid FROM target WHERE c.id = target.id),
 removed AS (DELETE FROM contractor_favorites v USING target WHERE v.user_id = @actor::uuid AND v.contractor_id = target.id RETURNING v.contractor_id),
 added AS (

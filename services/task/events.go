@@ -11,21 +11,20 @@ import (
 	"hearth.internal/pkg/access"
 	"hearth.internal/pkg/cache"
 	"hearth.internal/pkg/events"
+	"hearth.internal/pkg/owners"
 	"hearth.internal/pkg/people"
 	"hearth.internal/pkg/pg"
 )
 
 // listen says what the service does about each event that it hears of.
 func (s *Service) listen() {
-	people.Listen(s.Consumer, s.renameOnBoards)                                              // user.registered, user.changed
-	events.On(s.Consumer, events.ResidenceDeleted, s.eraseResidence)                         // residence.deleted
-	events.On(s.Consumer, events.ResidenceChanged, nothing[events.Home], s.restateResidence) // residence.changed
-	events.On(s.Consumer, events.EquipmentChanged, s.noteEquipment, s.refreshEquipment)      // equipment.changed
-	events.On(s.Consumer, events.MembersChanged, s.noteMember, s.refreshResidence)           // residence.members_changed
+	people.Listen(s.Consumer, s.renameOnBoards)                                         // user.registered, user.changed
+	events.On(s.Consumer, events.ResidenceCreated, owners.NoteHome)                     // residence.created
+	events.On(s.Consumer, events.ResidenceDeleted, s.eraseResidence)                    // residence.deleted
+	events.On(s.Consumer, events.ResidenceChanged, owners.NoteHome, s.restateResidence) // residence.changed
+	events.On(s.Consumer, events.EquipmentChanged, s.noteEquipment, s.refreshEquipment) // equipment.changed
+	events.On(s.Consumer, events.MembersChanged, s.noteMember, s.refreshResidence)      // residence.members_changed
 }
-
-// nothing is the effect of an event of which everything is done after its commit, and may be done again.
-func nothing[P any](context.Context, pgx.Tx, events.Received[P]) error { return nil }
 
 // renameOnBoards makes the boards that show the person be made again.
 func (s *Service) renameOnBoards(ctx context.Context, u events.User) error {
@@ -46,9 +45,12 @@ ON CONFLICT (residence_id, user_id) DO UPDATE SET gone_at = excluded.gone_at`
 
 const cameBackSQL = `DELETE FROM gone_members WHERE residence_id = @residence::uuid AND user_id = @user::uuid`
 
-// noteMember takes what is still to do from somebody who has left the residence or was removed. What they have done
-// stays theirs.
+// noteMember notes whose the residence is, and takes what is still to do from somebody who has left it or was removed. What
+// they have done stays theirs.
 func (s *Service) noteMember(ctx context.Context, tx pgx.Tx, e events.Received[events.Membership]) error {
+	if err := owners.NoteMembership(ctx, tx, e); err != nil {
+		return err
+	}
 	switch {
 	case gone(e.Payload):
 		return unassign(ctx, tx, e.Payload, s.Clock.Now())

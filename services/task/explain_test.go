@@ -34,6 +34,7 @@ INSERT INTO contractors (id, created_by_id, name, created_at, updated_at) SELECT
 UPDATE tasks SET equipment_id = md5(residence_id || right(title, 1))::uuid;
 UPDATE completions c SET equipment_id = t.equipment_id FROM tasks t WHERE t.id = c.task_id;
 INSERT INTO gone_equipment (equipment_id, gone_at) SELECT gen_random_uuid(), now() FROM generate_series(1, 20);
+INSERT INTO residence_owners (residence_id, owner_id, as_of) SELECT md5('home' || r)::uuid, md5('person' || r)::uuid, '' FROM generate_series(1, 5000) r;
 INSERT INTO tombstones (scope, kind, id, sync_xid)
 SELECT md5('home' || r)::uuid, 'task', gen_random_uuid(), (n * 10)::text::xid8 FROM generate_series(1, 500) r, generate_series(1, 40) n;
 ANALYZE`
@@ -61,7 +62,7 @@ func TestHotStatementsScanNoTable(t *testing.T) {
 		t.Fatal(err)
 	}
 	args := pgx.NamedArgs{
-		"mine": homes, "writable": homes, "residences": homes, "assignee_homes": homes, "id": task, "actor": person, "version": nil,
+		"mine": homes, "mine_owners": []uuid.UUID{person, person}, "writable": homes, "residences": homes, "assignee_homes": homes, "id": task, "actor": person, "version": nil,
 		"today": "2026-03-10", "until": "2026-04-09", "now": "2026-03-10T12:00:00Z", "limit": 51, "before_at": nil, "before_id": nil,
 		"assigned": nil, "category": nil, "priority": nil, "text": "%1%", "task": task, "completion": completion, "contractor": nil,
 		"event_id": uuid.New(), "event_name": "x", "event_payload": "{}", "event_trace": "", "patch": `{"title":"x"}`, "seen": nil, "next": nil,
@@ -97,7 +98,7 @@ func TestHotStatementsScanNoTable(t *testing.T) {
 		"sync tasks": syncTasksSQL, "sync completions": syncCompletionsSQL, "sync list of contractors": syncContractorsSQL, "sync tombstones": delta.TombstonesSQL,
 		"work on equipment": equipmentWorkSQL, "tasks of equipment": equipmentTasksSQL, "totals of equipment": equipmentTotalsSQL,
 		"tasks let go": tasksLetGoSQL, "completions let go": completionsLetGoSQL,
-		"refs": refsSQL, "erase tasks": eraseTasksSQL, "erase contractors": eraseContractorsSQL,
+		"usage": usageSQL, "refs": refsSQL, "erase tasks": eraseTasksSQL, "erase contractors": eraseContractorsSQL,
 	} {
 		t.Run(name, func(t *testing.T) {
 			with := args
@@ -123,7 +124,7 @@ func TestHotStatementsScanNoTable(t *testing.T) {
 			}
 			for _, table := range testkit.Scanned(t, db, statement, with) {
 				switch table {
-				case "people", "tasks", "completions", "contractors", "contractor_favorites", "task_skips", "tombstones":
+				case "people", "tasks", "completions", "contractors", "contractor_favorites", "task_skips", "tombstones", "residence_owners":
 					t.Errorf("scans %s", table)
 				}
 			}

@@ -10,6 +10,7 @@ import (
 	"hearth.internal/pkg/boot"
 	"hearth.internal/pkg/cache"
 	"hearth.internal/pkg/events"
+	"hearth.internal/pkg/owners"
 	"hearth.internal/pkg/pg"
 )
 
@@ -47,6 +48,9 @@ FROM contractors_gone g WHERE c.contractor_id = g.id`
 
 // eraseResidence removes all that the residence held; completions go with their tasks.
 func (s *Service) eraseResidence(ctx context.Context, tx pgx.Tx, e events.Received[events.Home]) error {
+	if err := owners.Forget(ctx, tx, e); err != nil {
+		return err
+	}
 	args := pgx.NamedArgs{"id": e.Payload.ID, "now": s.Clock.Now()}
 	for _, statement := range []string{residenceGoneSQL, eraseTasksSQL, eraseContractorsSQL} {
 		if _, err := pg.Exec(ctx, tx, statement, args); err != nil {

@@ -2,11 +2,14 @@ package task
 
 import "hearth.internal/pkg/room"
 
+// personalContractors are those that an owner r keeps for themselves.
+const personalContractors = `(SELECT count(*) FROM contractors u WHERE u.residence_id IS NULL AND u.created_by_id = r.owner_id)`
+
 // usedTasks and usedContractors are what an owner r has.
 var (
 	usedTasks       = room.Used("tasks")
 	usedContractors = `(` + room.Used("contractors") + `
-			+ (SELECT count(*) FROM contractors u WHERE u.residence_id IS NULL AND u.created_by_id = r.owner_id))`
+			+ ` + personalContractors + `)`
 
 	usedTasksSQL       = room.CountSQL(usedTasks)
 	usedContractorsSQL = room.CountSQL(usedContractors)

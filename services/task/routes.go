@@ -82,6 +82,7 @@ func (s *Service) routes() {
 
 	httpx.Post(s.HTTP, "/internal/reports", identity.Internal, s.postInternalReport, "A report as a person may have it", httpx.Produces(pdf))
 	httpx.Post(s.HTTP, "/internal/equipment-work", identity.Internal, s.postEquipmentWork, "What was done to a piece of equipment, and what is to be done")
+	httpx.Post(s.HTTP, "/internal/usage", identity.Internal, s.postUsage, "What a person uses of their plan")
 	httpx.Post(s.HTTP, "/internal/task-counts", identity.Internal, s.postCounts, "Tasks of residences in numbers")
 	httpx.Post(s.HTTP, "/internal/refs", identity.Internal, s.postRefs, "Where tasks and contractors are")
 	httpx.Post(s.HTTP, "/internal/sync", identity.User, s.postSync, "What changed for a person since a cursor")

@@ -136,7 +136,7 @@ func (s *Service) insert(ctx context.Context, actor identity.Actor, homes []acce
 		return nil, false, err
 	}
 	for range tries {
-		outcome, used, err := insertTasks(ctx, s.DB, actor, access.IDs(homes), rows, known, r, applied)
+		outcome, used, err := insertTasks(ctx, s.DB, actor, homes, rows, known, r, applied)
 		if raced(err) {
 			continue
 		}
@@ -144,7 +144,7 @@ func (s *Service) insert(ctx context.Context, actor identity.Actor, homes []acce
 			return nil, false, err
 		}
 		tasks, added, err := readInserted(outcome, location, func(t Task) error { return r.Reached(&t.ResidenceID, used) })
-		s.announceTasks(ctx, actor, added)
+		s.announceTasks(ctx, actor, homes, added)
 		return tasks, len(added) > 0, err
 	}
 	return nil, false, busy()
@@ -295,11 +295,13 @@ func readInserted(rows []insertedTask, location func(int) string, noRoom func(Ta
 	return tasks, added, err
 }
 
-func (s *Service) announceTasks(ctx context.Context, actor identity.Actor, added []Task) {
+func (s *Service) announceTasks(ctx context.Context, actor identity.Actor, homes []access.Home, added []Task) {
 	told := map[uuid.UUID]bool{}
 	for _, task := range added {
 		if !told[task.ResidenceID] {
-			events.TaskCreated.Committed(ctx, s.Relay, task.ref(actor))
+			ref := task.ref(actor)
+			ref.OwnerID = access.OwnerAmong(homes, task.ResidenceID)
+			events.TaskCreated.Committed(ctx, s.Relay, ref)
 		}
 		told[task.ResidenceID] = true
 	}
@@ -337,7 +339,7 @@ func (s *Service) ChangeTask(ctx context.Context, actor identity.Actor, id uuid.
 			return Task{}, err
 		}
 	}
-	c := taskChange{id: id, actor: actor, version: version, readable: access.IDs(homes), writable: access.WritableIDs(homes), now: s.Clock.Now()}
+	c := taskChange{id: id, actor: actor, version: version, homes: homes, now: s.Clock.Now()}
 	err = roundtrip.Together(ctx, func(ctx context.Context) error {
 		return s.lookUpMembers(ctx, actor, homes, p, &c)
 	}, func(ctx context.Context) error {
@@ -371,6 +373,7 @@ func (s *Service) ChangeTask(ctx context.Context, actor identity.Actor, id uuid.
 			ref := out.ref(actor)
 			if out.PreviousResidenceID != nil {
 				ref.PreviousResidenceID = *out.PreviousResidenceID
+				ref.OwnerID, ref.PreviousOwnerID = access.OwnerAmong(homes, out.ResidenceID), access.OwnerAmong(homes, *out.PreviousResidenceID)
 			}
 			events.TaskChanged.Committed(ctx, s.Relay, ref)
 			return out.Task, nil
@@ -456,7 +459,9 @@ func (s *Service) DeleteTask(ctx context.Context, actor identity.Actor, id uuid.
 			return err
 		}
 		if out.Applied {
-			events.TaskDeleted.Committed(ctx, s.Relay, out.ref(actor))
+			ref := out.ref(actor)
+			ref.OwnerID = access.OwnerAmong(homes, out.ResidenceID)
+			events.TaskDeleted.Committed(ctx, s.Relay, ref)
 			return nil
 		}
 		if err := refuseWrite(found, out.Task, homes, version); err != nil {

@@ -41,6 +41,9 @@ const done = `t.is_done`
 const refMembers = `jsonb_build_object('id', t.id, 'residence_id', t.residence_id, 'title', t.title, 'next_due_date', t.next_due_date,
 	'assigned_to_id', t.assigned_to_id, 'open', NOT (t.is_cancelled OR t.is_archived OR ` + done + `), 'version', t.version)`
 
+// countedIn says for which owner a task t is one more, or one less.
+var countedIn = `jsonb_build_object('owner_id', ` + access.OwnerOf("t.residence_id") + `)`
+
 // visibleContractor is true of a contractor k that the actor may name in the residence of a row w.
 const visibleContractor = `(k.residence_id = w.residence_id OR (k.residence_id IS NULL AND k.created_by_id = @actor::uuid))`
 
@@ -99,7 +102,7 @@ added AS (
 	ORDER BY id RETURNING *),
 event AS (
 	INSERT INTO outbox (id, name, payload, trace)
-	SELECT new.event_id, @event_name, @event_payload::jsonb || ` + refMembers + `, @event_trace FROM added t JOIN new ON new.id = t.id)
+	SELECT new.event_id, @event_name, @event_payload::jsonb || ` + refMembers + ` || ` + countedIn + `, @event_trace FROM added t JOIN new ON new.id = t.id)
 SELECT new.ord, 'added' AS outcome, '' AS field, ` + taskColumns + ` FROM added` + withAssignee + `JOIN new ON new.id = t.id
 UNION ALL
 SELECT t.ord, CASE WHEN t.ours THEN 'there' ELSE 'taken' END, '', ` + taskColumns + ` FROM there` + withAssignee + `
@@ -123,13 +126,13 @@ const lookupChecks = `
 // Where templates are applied to a residence, it leaves out those that stand open there: the statement begins after the
 // lock is had and sees what whoever had it before has added. No unique index could do it: a person may well have a
 // second task of the same template, only not by applying it twice.
-func insertTasks(ctx context.Context, q pg.Querier, actor identity.Actor, mine []uuid.UUID, rows []map[string]any, known knownEquipment, r room.Room, applied *uuid.UUID) (out []insertedTask, used []room.Usage, err error) {
+func insertTasks(ctx context.Context, q pg.Querier, actor identity.Actor, homes []access.Home, rows []map[string]any, known knownEquipment, r room.Room, applied *uuid.UUID) (out []insertedTask, used []room.Usage, err error) {
 	raw, err := json.Marshal(rows)
 	if err != nil {
 		return nil, nil, fmt.Errorf("tasks: %w", err)
 	}
 	args := events.TaskCreated.Args(ctx, events.TaskRef{ActorID: actor.UserID},
-		known.args(pgx.NamedArgs{"tasks": string(raw), "actor": actor.UserID, "mine": mine}))
+		known.args(pgx.NamedArgs{"tasks": string(raw), "actor": actor.UserID, "mine": access.IDs(homes), "mine_owners": access.OwnerIDs(homes)}))
 	if applied == nil && r.Unlimited() {
 		out, err = pg.All[insertedTask](ctx, q, insertTasksSQL, args)
 		return out, nil, err
@@ -161,16 +164,16 @@ func raced(err error) bool {
 }
 
 type taskChange struct {
-	id                 uuid.UUID
-	actor              identity.Actor
-	version            *int // that the client wants to change
-	readable, writable []uuid.UUID
-	assigneeHomes      []uuid.UUID
-	rotationHomes      []uuid.UUID // which all whom the patch names see
-	equipment          knownEquipment
-	patch              map[string]any
-	room               room.Room // of the owner of the residence that it is to move to
-	now                time.Time
+	id            uuid.UUID
+	actor         identity.Actor
+	version       *int // that the client wants to change
+	homes         []access.Home
+	assigneeHomes []uuid.UUID
+	rotationHomes []uuid.UUID // which all whom the patch names see
+	equipment     knownEquipment
+	patch         map[string]any
+	room          room.Room // of the owner of the residence that it is to move to
+	now           time.Time
 	// When the rule or the rotation changes: the version whose log was replayed, and what came out.
 	seen   *int
 	next   *day.Day
@@ -252,7 +255,8 @@ changed AS (
 followed AS (
 	UPDATE completions c SET residence_id = t.residence_id, equipment_id = NULL, version = c.version + (c.equipment_id IS NOT NULL)::int FROM changed t
 	WHERE t.previous_residence_id IS NOT NULL AND c.task_id = t.id),
-event AS (` + events.ColumnsWith(refMembers+` || jsonb_build_object('previous_residence_id', t.previous_residence_id)`) + ` FROM changed t)
+event AS (` + events.ColumnsWith(refMembers+` || CASE WHEN t.previous_residence_id IS NULL THEN '{}' ELSE `+countedIn+` || jsonb_build_object(
+	'previous_residence_id', t.previous_residence_id, 'previous_owner_id', `+access.OwnerOf("t.previous_residence_id")+`) END`) + ` FROM changed t)
 SELECT 'changed' AS outcome, '' AS field, t.previous_residence_id, ` + taskColumns + `,
 	` + noRule + `, NULL::boolean AS other_rule, NULL::boolean AS other_rotation, NULL::text AS wanted_rotation, NULL::uuid[] AS wanted_members,
 	NULL::uuid AS wanted_assignee, NULL::timestamptz[] AS done_at, NULL::uuid[] AS done_by, NULL::date[] AS skipped_on
@@ -273,11 +277,12 @@ func changeTask(ctx context.Context, q pg.Querier, c taskChange) (changedTask, b
 	if err != nil {
 		return changedTask{}, false, nil, fmt.Errorf("patch: %w", err)
 	}
-	args := events.TaskChanged.Args(ctx, events.TaskRef{ActorID: c.actor.UserID}, c.equipment.args(pgx.NamedArgs{
-		"id": c.id, "actor": c.actor.UserID, "version": c.version, "mine": c.readable, "writable": c.writable,
-		"assignee_homes": c.assigneeHomes, "patch": string(raw), "now": c.now, "seen": c.seen, "next": c.next,
+	args := writeArgs(c.id, c.version, c.homes)
+	maps.Copy(args, pgx.NamedArgs{
+		"actor": c.actor.UserID, "assignee_homes": c.assigneeHomes, "patch": string(raw), "now": c.now, "seen": c.seen, "next": c.next,
 		"over": c.over, "anchor": c.anchor, "rotation_homes": c.rotationHomes, "turn": c.turn, "rotation_start": c.start,
-	}))
+	})
+	args = events.TaskChanged.Args(ctx, events.TaskRef{ActorID: c.actor.UserID}, c.equipment.args(args))
 	if !c.room.Unlimited() {
 		return room.One[changedTask](ctx, q, c.room, limitedChangeTaskSQL, usedTasksSQL, args)
 	}
@@ -321,7 +326,7 @@ func moveTask(ctx context.Context, q pg.Querier, actor identity.Actor, id uuid.U
 
 var deleteTaskSQL = targetSQL(`true`) + `
 changed AS (DELETE FROM tasks t USING target w WHERE w.applicable AND t.id = w.id AND t.version = w.version RETURNING t.*),
-event AS (` + events.ColumnsWith(refMembers) + ` FROM changed t)` + afterWrite
+event AS (` + events.ColumnsWith(refMembers+` || `+countedIn) + ` FROM changed t)` + afterWrite
 
 func deleteTask(ctx context.Context, q pg.Querier, actor identity.Actor, id uuid.UUID, version *int, homes []access.Home) (writtenTask, bool, error) {
 	args := events.TaskDeleted.Args(ctx, events.TaskRef{ActorID: actor.UserID}, writeArgs(id, version, homes))
@@ -329,5 +334,5 @@ func deleteTask(ctx context.Context, q pg.Querier, actor identity.Actor, id uuid
 }
 
 func writeArgs(id uuid.UUID, version *int, homes []access.Home) pgx.NamedArgs {
-	return pgx.NamedArgs{"id": id, "version": version, "mine": access.IDs(homes), "writable": access.WritableIDs(homes)}
+	return pgx.NamedArgs{"id": id, "version": version, "mine": access.IDs(homes), "mine_owners": access.OwnerIDs(homes), "writable": access.WritableIDs(homes)}
 }
