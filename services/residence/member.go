@@ -11,6 +11,7 @@ import (
 	"hearth.internal/pkg/events"
 	"hearth.internal/pkg/identity"
 	"hearth.internal/pkg/page"
+	"hearth.internal/pkg/plans"
 )
 
 // Member is a person who belongs to a residence. Somebody who signed up a moment ago may still have no names here.
@@ -80,17 +81,24 @@ func (s *Service) RemoveMember(ctx context.Context, actor identity.Actor, reside
 	return nil
 }
 
-// Transfer gives the residence to another of its members; the owner becomes a member.
+// Transfer gives the residence to another of its members; the owner becomes a member. It fails with limit_reached when the new
+// owner's plan has no room for another one.
 func (s *Service) Transfer(ctx context.Context, actor identity.Actor, residence, user uuid.UUID, version *int) (Residence, error) {
 	if user == actor.UserID {
 		return Residence{}, apperr.InvalidField("body.user_id", "must be somebody else")
 	}
-	home, v, err := transfer(ctx, s.DB, actor, residence, user, version, s.Clock.Now())
+	plan, err := s.Plans.Of(ctx, user)
+	if err != nil {
+		return Residence{}, err
+	}
+	home, v, err := transfer(ctx, s.DB, actor, residence, user, version, plan.Most(plans.AddProperty), s.Clock.Now())
 	switch {
 	case err != nil:
 		return Residence{}, err
 	case v.Role == access.Owner && v.Theirs == "":
 		return Residence{}, apperr.InvalidField("body.user_id", "does not belong to this residence")
+	case v.Full != nil:
+		return Residence{}, plans.Reached(plans.AddProperty, *plan.Most(plans.AddProperty), *v.Full)
 	}
 	if err := v.ownersOnly("Only the owner can give this residence away."); err != nil {
 		return Residence{}, err
@@ -103,6 +111,13 @@ func (s *Service) Transfer(ctx context.Context, actor identity.Actor, residence,
 type memberVerdict struct {
 	verdict
 	Theirs string
+}
+
+// transferVerdict is a memberVerdict that also says, if only that stands in the way, how many residences the new owner has:
+// as many as their plan has room for, or more.
+type transferVerdict struct {
+	memberVerdict
+	Full *int
 }
 
 // membersChanged drops what everybody before the change had cached; a change takes nobody in whom the verdict lacks.

@@ -98,18 +98,24 @@ func removeMember(ctx context.Context, q pg.Querier, actor identity.Actor, resid
 			pgx.NamedArgs{"residence": residence, "actor": actor.UserID, "user": user, "now": now}))
 }
 
+// transfer gives the residence away unless the new owner has as many as the limit already; without a limit nothing is counted.
 func transfer(
-	ctx context.Context, q pg.Querier, actor identity.Actor, residence, user uuid.UUID, version *int, now time.Time,
-) (home Residence, v memberVerdict, err error) {
+	ctx context.Context, q pg.Querier, actor identity.Actor, residence, user uuid.UUID, version, limit *int, now time.Time,
+) (home Residence, v transferVerdict, err error) {
 	args := events.MembersChanged.Args(ctx,
 		events.Membership{ResidenceID: residence, OwnerID: user, UserID: user, Change: "transferred", Role: access.Owner, ActorID: actor.UserID},
-		pgx.NamedArgs{"residence": residence, "actor": actor.UserID, "user": user, "version": version, "now": now})
+		pgx.NamedArgs{"residence": residence, "actor": actor.UserID, "user": user, "version": version, "most": limit, "now": now})
 	// One CTE reads from the one before: the old owner steps down first, or the index of one owner would object.
-	v, err = underLock[memberVerdict](ctx, q, `
-		WITH `+me+`, `+them+`,
+	statement := `
+		WITH ` + me + `, ` + them + `,
+		allowed AS (
+			SELECT r.id FROM residences r, me, them
+			WHERE r.id = @residence::uuid AND me.role = 'owner' AND (@version::int IS NULL OR r.version = @version::int)),
+		full_up AS (
+			SELECT u.used FROM allowed, (SELECT ` + ownedBy("@user") + ` AS used) u WHERE u.used >= @most::int),
 		change AS (
-			UPDATE residences r SET version = r.version + 1, updated_at = @now::timestamptz FROM me, them
-			WHERE r.id = @residence::uuid AND me.role = 'owner' AND (@version::int IS NULL OR r.version = @version::int)
+			UPDATE residences r SET version = r.version + 1, updated_at = @now::timestamptz FROM allowed
+			WHERE r.id = allowed.id AND NOT EXISTS (SELECT FROM full_up)
 			RETURNING r.id),
 		stepped_down AS (
 			UPDATE members m SET role = 'member' FROM change
@@ -118,8 +124,13 @@ func transfer(
 		raised AS (
 			UPDATE members m SET role = 'owner' FROM stepped_down s
 			WHERE m.residence_id = s.residence_id AND m.user_id = @user::uuid),
-		event AS (`+events.ColumnsWith(`jsonb_build_object(
-			'affected_ids', (SELECT jsonb_agg(user_id) FROM members WHERE residence_id = @residence::uuid))`)+` FROM change)
-		SELECT EXISTS (SELECT FROM change) AS done, `+judgedWithThem, args, thenRead(&home, args))
+		event AS (` + events.ColumnsWith(`jsonb_build_object(
+			'affected_ids', (SELECT jsonb_agg(user_id) FROM members WHERE residence_id = @residence::uuid))`) + ` FROM change)
+		SELECT EXISTS (SELECT FROM change) AS done, ` + judgedWithThem + `, (SELECT used FROM full_up) AS "full"`
+	b := &pgx.Batch{}
+	if limit != nil { // first of all, as when one is added: nobody waits in a circle
+		b.Queue(lockOwnerSQL("@user"), args)
+	}
+	v, err = under[transferVerdict](ctx, q, b, statement, args, thenRead(&home, args))
 	return home, v, err
 }

@@ -225,12 +225,13 @@ func (s *Service) AddResidence(ctx context.Context, actor identity.Actor, id *uu
 	if err != nil {
 		return Residence{}, false, err
 	}
-	home, made, used, err := insertResidence(ctx, s.DB, event, in, plan.Properties, s.Clock.Now())
+	limit := plan.Most(plans.AddProperty)
+	home, made, used, err := insertResidence(ctx, s.DB, event, in, limit, s.Clock.Now())
 	if err != nil {
 		return Residence{}, false, knownType(err)
 	}
-	if full := plan.Properties != nil && used >= *plan.Properties; full && !made && home.Role == "" {
-		return Residence{}, false, plans.Reached(plans.AddProperty, *plan.Properties, used)
+	if full := limit != nil && used >= *limit; full && !made && home.Role == "" {
+		return Residence{}, false, plans.Reached(plans.AddProperty, *limit, used)
 	}
 	if home.Role != access.Owner {
 		return Residence{}, false, apperr.IDTaken.New("There is another residence with this id.")

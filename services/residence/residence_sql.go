@@ -57,9 +57,13 @@ func selectResidence(ctx context.Context, q pg.Querier, actor identity.Actor, id
 // underLock runs, in one round trip and one transaction: the lock on @residence, then the statement, which so sees
 // everything that was committed before it, then whatever more asks for. The statement answers exactly one row.
 func underLock[T any](ctx context.Context, q pg.Querier, statement string, args pgx.NamedArgs, more ...func(*pgx.Batch)) (T, error) {
+	return under[T](ctx, q, &pgx.Batch{}, statement, args, more...)
+}
+
+// under is underLock after what the batch does already, such as another lock.
+func under[T any](ctx context.Context, q pg.Querier, b *pgx.Batch, statement string, args pgx.NamedArgs, more ...func(*pgx.Batch)) (T, error) {
 	var row T
 	var found bool
-	b := &pgx.Batch{}
 	b.Queue(lockHomeSQL, args)
 	b.Queue(statement, args).Query(pg.Row(&row, &found))
 	for _, queue := range more {
@@ -97,9 +101,9 @@ func insertResidence(ctx context.Context, q pg.Querier, event events.Home, in Fi
 	var found bool
 	b := &pgx.Batch{}
 	guard, counted := "", "0"
-	if limit != nil { // one at a time counts and adds for an owner
-		b.Queue(`SELECT pg_advisory_xact_lock(hashtextextended(@actor::uuid::text, 1))`, args)
-		guard, counted = `WHERE `+ownedByActor+` < @most::int`, ownedByActor
+	if limit != nil {
+		b.Queue(lockOwnerSQL("@actor"), args)
+		guard, counted = `WHERE `+ownedBy("@actor")+` < @most::int`, ownedBy("@actor")
 	}
 	b.Queue(`
 		WITH home AS (
@@ -127,8 +131,15 @@ func insertResidence(ctx context.Context, q pg.Querier, event events.Home, in Fi
 	return home, out.Made, out.Used, nil
 }
 
-// ownedByActor is how many residences the actor owns.
-const ownedByActor = `(SELECT count(*) FROM members m WHERE m.user_id = @actor::uuid AND m.role = 'owner')`
+// lockOwnerSQL lets one at a time count what a person owns and add to it.
+func lockOwnerSQL(person string) string {
+	return `SELECT pg_advisory_xact_lock(hashtextextended(` + person + `::uuid::text, 1))`
+}
+
+// ownedBy is how many residences a person owns.
+func ownedBy(person string) string {
+	return `(SELECT count(*) FROM members m WHERE m.user_id = ` + person + `::uuid AND m.role = 'owner')`
+}
 
 // updateSQL changes the columns that are in @row, and with @is_primary the actor's own flag. A row of nothing leaves the
 // residence and its version as they are: that is all that somebody who is not the owner may send.

@@ -1,12 +1,18 @@
 package task_test
 
 import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 
 	"github.com/google/uuid"
 
 	"hearth.internal/pkg/boot"
+	"hearth.internal/pkg/cache"
 	"hearth.internal/pkg/config"
 	"hearth.internal/pkg/internalapi"
 	"hearth.internal/pkg/plans"
@@ -214,5 +220,79 @@ func TestTemplatesAreAppliedWithinTheLimitOrNotAtAll(t *testing.T) {
 	a := h.owner.Want(200, "POST", "/api/tasks/templates/apply/", doc{"residence_id": h.home, "template_ids": few})
 	if got := testkit.JSON[task.AppliedTemplates](t, a); len(got.Items) != 0 || len(got.Skipped) != 3 || sqlTrips(a) != 1 {
 		t.Errorf("again: %s in %d round trips", a.Body, sqlTrips(a))
+	}
+}
+
+// tariffs stands in for the billing service.
+type tariffs struct {
+	mu    sync.Mutex
+	plans map[uuid.UUID]internalapi.Plan
+	asked []uuid.UUID
+}
+
+func (f *tariffs) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	person := uuid.MustParse(strings.Split(r.URL.Path, "/")[3])
+	f.asked = append(f.asked, person)
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Server-Timing", `db;desc="1", redis;desc="0", total;dur=1`)
+	_ = json.NewEncoder(w).Encode(f.plans[person])
+}
+
+// begin gives everybody another plan, and answers of whom was asked before.
+func (f *tariffs) begin(plans map[uuid.UUID]internalapi.Plan) (asked []uuid.UUID) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	asked, f.asked, f.plans = f.asked, nil, plans
+	return asked
+}
+
+// A plan is asked for while the residences are, and only of those whose limits may bind.
+func TestWhosePlanIsAskedForAndWhatItCosts(t *testing.T) {
+	f := &tariffs{}
+	server := httptest.NewServer(f)
+	t.Cleanup(server.Close)
+	h := openWith(t, func(cfg *config.Service) { cfg.BillingURL = server.URL }, func(o *boot.Options) { o.Plans = nil })
+	owner, member := h.owner.Actor.UserID, h.member.Actor.UserID
+	free := internalapi.Plan{Tier: "free", Tasks: new(1000), Contractors: new(1000)}
+	off := free
+	off.Unlimited = true
+	one := h.add(t, h.owner, nil)
+	body := doc{"residence_id": h.home, "title": "x"}
+	for _, c := range []struct {
+		name         string
+		plan         internalapi.Plan
+		who          *testkit.Client
+		method, path string
+		body         doc
+		cold         int
+		asked        []uuid.UUID
+	}{
+		{"the owner's task", free, h.owner, "POST", "/api/tasks/", body, 2, []uuid.UUID{owner}},
+		{"the owner's tasks", free, h.owner, "POST", "/api/tasks/bulk/", doc{"tasks": []doc{body, body}}, 2, []uuid.UUID{owner}},
+		{"the owner's contractor", free, h.owner, "POST", "/api/contractors/", doc{"name": "x", "residence_id": h.home}, 2, []uuid.UUID{owner}},
+		{"a personal contractor", free, h.member, "POST", "/api/contractors/", doc{"name": "x"}, 2, []uuid.UUID{member}},
+		{"a task in another's residence", free, h.member, "POST", "/api/tasks/", body, 3, []uuid.UUID{member, owner}},
+		{"where nobody is limited", off, h.member, "POST", "/api/tasks/", body, 2, []uuid.UUID{member}},
+		{"an edit", free, h.member, "PATCH", path("tasks", one.ID), doc{"title": "y"}, 2, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f.begin(map[uuid.UUID]internalapi.Plan{owner: c.plan, member: c.plan})
+			testkit.Eventually(t, "the relay has dropped its keys", func() bool {
+				var waiting bool
+				err := h.DB.QueryRow(t.Context(), `SELECT EXISTS (SELECT FROM outbox WHERE dropped_at IS NULL)`).Scan(&waiting)
+				return err == nil && !waiting
+			})
+			h.Cache.Drop(t.Context(), cache.EveryPlan, cache.HomesKey(owner), cache.HomesKey(member))
+			cold := c.who.For(t).Call(c.method, c.path, c.body)
+			warm := c.who.For(t).Call(c.method, c.path, c.body)
+			if cold.Status >= 300 || warm.Status >= 300 || sqlTrips(cold) != c.cold || sqlTrips(warm) != 1 {
+				t.Errorf("%d in %d round trips cold, %d in %d warm", cold.Status, sqlTrips(cold), warm.Status, sqlTrips(warm))
+			}
+			if asked := f.begin(nil); !slices.Equal(asked, c.asked) {
+				t.Errorf("asked for the plans of %v, wanted %v", asked, c.asked)
+			}
+		})
 	}
 }
