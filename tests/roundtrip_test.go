@@ -331,6 +331,46 @@ func TestRoundTripBudget(t *testing.T) {
 		done := ada.want(201, "POST", "/api/task-completions/", map[string]any{"task_id": task, "id": uuid.Must(uuid.NewV7()).String()}).text("id")
 		within(t, "the same tap again", 2, ask(false, 200, "POST", tap, func() any { return map[string]any{"id": done} }))
 	})
+
+	t.Run("with limits", func(t *testing.T) {
+		many := 10000
+		w.limit(t, w.books(t), map[string]any{"properties": many, "tasks": many, "contractors": many, "documents": many, "equipment": many})
+		for _, c := range []struct{ path, name string }{
+			{"/api/tasks/", "title"}, {"/api/contractors/", "name"}, {"/api/documents/", "title"}, {"/api/equipment/", "name"},
+		} {
+			body := always(map[string]any{"residence_id": house, c.name: "One more"})
+			within(t, "POST "+c.path+" with limits, cold", 2, ask(true, 201, "POST", c.path, body))
+			within(t, "POST "+c.path+" with limits, warm", 1, ask(false, 201, "POST", c.path, body))
+		}
+		residence := always(map[string]any{"name": "Hut"})
+		within(t, "POST /api/residences/ with limits, cold", 2, ask(true, 201, "POST", "/api/residences/", residence))
+		within(t, "POST /api/residences/ with limits, warm", 1, ask(false, 201, "POST", "/api/residences/", residence))
+		two := always(map[string]any{"tasks": []any{map[string]any{"residence_id": house, "title": "One"}, map[string]any{"residence_id": house, "title": "Two"}}})
+		within(t, "POST /api/tasks/bulk/ with limits, cold", 2, ask(true, 201, "POST", "/api/tasks/bulk/", two))
+		within(t, "POST /api/tasks/bulk/ with limits, warm", 1, ask(false, 201, "POST", "/api/tasks/bulk/", two))
+
+		// In somebody else's residence, the owner's plan and residences are asked for once it is known who that is.
+		bob := w.join(t, "Bob")
+		ada.invite(bob, house)
+		mop := map[string]any{"residence_id": house, "title": "Mop"}
+		bob.want(201, "POST", "/api/tasks/", mop)
+		within(t, "a member's POST /api/tasks/ with limits, cold", 3, func() answer { w.forget(t); return bob.want(201, "POST", "/api/tasks/", mop) })
+		within(t, "a member's POST /api/tasks/ with limits, warm", 1, func() answer { return bob.want(201, "POST", "/api/tasks/", mop) })
+		given := func(cold bool) func() answer {
+			return func() answer {
+				home := ada.home("Given away")
+				ada.invite(bob, home)
+				if cold {
+					w.forget(t)
+				} else {
+					bob.want(201, "POST", "/api/residences/", map[string]any{"name": "Hut"})
+				}
+				return ada.want(200, "POST", "/api/residences/"+home+"/transfer/", map[string]any{"user_id": bob.ID})
+			}
+		}
+		within(t, "a transfer with limits, cold", 2, given(true))
+		within(t, "a transfer with limits, warm", 1, given(false))
+	})
 }
 
 // TestFirstRequestAfterADeploy is as cheap as any cold one: connections are open before a part says that it is ready.

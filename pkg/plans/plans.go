@@ -15,6 +15,12 @@ import (
 	"hearth.internal/pkg/internalapi"
 )
 
+// The tiers.
+const (
+	Free = "free"
+	Pro  = "pro"
+)
+
 // Plan is what one owner may have; nil is as much as they like.
 type Plan internalapi.Plan
 

@@ -94,7 +94,7 @@ func Run(t testing.TB, cfg config.Service, s boot.Service, options ...func(*boot
 
 // OnFreePlan puts everybody on the free plan.
 func OnFreePlan(o *boot.Options) {
-	o.Plans = plans.Fixed(plans.Plan{Tier: "free", Properties: new(1), Tasks: new(10), Contractors: new(5), Documents: new(5), Equipment: new(10)})
+	o.Plans = plans.Fixed(plans.Plan{Tier: plans.Free, Properties: new(1), Tasks: new(10), Contractors: new(5), Documents: new(5), Equipment: new(10)})
 }
 
 // logWriter hands a service's log to the test, as long as the test lives.
