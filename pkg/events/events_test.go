@@ -52,6 +52,7 @@ func consuming(broken func() error) boot.Service {
 			}
 			return err
 		})
+		events.On(d.Consumer, events.UserDeleted, func(context.Context, pgx.Tx, events.Received[events.Person]) error { return nil })
 		return nil
 	}}
 }
