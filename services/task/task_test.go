@@ -51,7 +51,7 @@ func TestATaskKeepsWhatItWasGiven(t *testing.T) {
 	if err := json.Unmarshal(h.Outbox(t, "task.created")[0], &ref); err != nil {
 		t.Fatal(err)
 	}
-	want := events.TaskRef{ID: id, ResidenceID: h.home, Title: "Bleed the radiators", NextDueDate: "2026-03-20", AssignedToID: h.member.Actor.UserID, Open: true, ActorID: h.owner.Actor.UserID, Version: 1}
+	want := events.TaskRef{ID: id, ResidenceID: h.home, Title: "Bleed the radiators", NextDueDate: "2026-03-20", AssignedToID: h.member.Actor.UserID, Open: true, ActorID: h.owner.Actor.UserID, Version: 1, Counted: events.Counted{OwnerID: h.owner.Actor.UserID}}
 	if ref != want {
 		t.Errorf("event %+v, want %+v", ref, want)
 	}
