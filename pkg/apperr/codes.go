@@ -33,6 +33,7 @@ var (
 	// About the thing that is asked for.
 	NoSuchThing      = Code{"not_found", NotFound, "Not found"}
 	VersionConflict  = Code{"version_conflict", Stale, "It was changed in the meantime"}
+	KeyTaken         = Code{"key_taken", Conflict, "The key is already in use"}
 	IDTaken          = Code{"id_taken", Conflict, "The id is already in use"}
 	EmailTaken       = Code{"email_taken", Conflict, "The e-mail address is already in use"}
 	UsernameTaken    = Code{"username_taken", Conflict, "The username is already in use"}
@@ -67,6 +68,7 @@ var (
 	AlreadySubscribed = Code{"already_subscribed", Conflict, "There is a subscription already"}
 	NoSubscription    = Code{"no_subscription", Conflict, "There is no subscription to change"}
 	ManagedElsewhere  = Code{"managed_by_store", Conflict, "The subscription is managed in the store where it was bought"}
+	ProductInUse      = Code{"product_in_use", Conflict, "Somebody has bought the product"}
 	WebhookRefused    = Code{"webhook_refused", Malformed, "The webhook is not genuine"}
 	ShopUnavailable   = Code{"shop_unavailable", Unavailable, "The store does not answer"}
 
@@ -82,11 +84,11 @@ func All() []Code {
 		MalformedRequest, ValidationFailed, InvalidCursor, CursorExpired, RouteNotFound, MethodNotAllowed, BodyTooLarge, WrongContentType,
 		RateLimited,
 		AuthRequired, InvalidToken, InvalidCredentials, AccountDisabled, NotPermitted, InvalidCode, WeakPassword, WrongPassword,
-		NoSuchThing, VersionConflict, IDTaken, EmailTaken, UsernameTaken, AlreadyVerified, AlreadyMember, OwnerCannotLeave,
+		NoSuchThing, VersionConflict, KeyTaken, IDTaken, EmailTaken, UsernameTaken, AlreadyVerified, AlreadyMember, OwnerCannotLeave,
 		InvalidShareCode, ImpossibleMove, Busy, LimitReached,
 		FileTooLarge, FileNotAllowed, FileDamaged, ImageTooLarge, DigestMismatch, TooManyUploads, NoDirectUpload, FileNotThere, RangeNotSatisfied,
 		NotSoldHere, UnknownProduct, ReceiptInvalid, ReceiptExpired, ReceiptRevoked, ReceiptSuperseded, ReceiptTaken, WrongEnvironment,
-		AlreadySubscribed, NoSubscription, ManagedElsewhere, WebhookRefused, ShopUnavailable,
+		AlreadySubscribed, NoSubscription, ManagedElsewhere, ProductInUse, WebhookRefused, ShopUnavailable,
 		InternalError, ServiceUnavailable, DeadlineExceeded,
 	}
 }

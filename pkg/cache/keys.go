@@ -13,6 +13,7 @@ const (
 	TokenTTL    = time.Hour
 	HomesTTL    = 5 * time.Minute
 	LookupsTTL  = time.Hour
+	OffersTTL   = time.Hour
 	RevisionTTL = time.Hour
 	StatusTTL   = 5 * time.Minute
 	PlanTTL     = 5 * time.Minute
@@ -49,6 +50,9 @@ const (
 	EveryStatus = statusPrefix + "*"
 	EveryPlan   = planPrefix + "*"
 )
+
+// OffersKey is one of the lists of what is offered: features, upgrade_triggers, promotions, products. Owner: billing.
+func OffersKey(list string) string { return prefix + "billing:" + list }
 
 // LookupsKey is a service's lookup tables. Owner: that service.
 func LookupsKey(service string) string { return prefix + "lookups:" + service }

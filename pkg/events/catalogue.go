@@ -26,7 +26,7 @@ func Catalogue() []definition {
 		ResidenceCreated, ResidenceChanged, ResidenceDeleted, MembersChanged,
 		TaskCreated, TaskChanged, TaskDeleted, TaskCompleted, CompletionChanged, ContractorChanged, ReportRequested,
 		DocumentChanged, EquipmentChanged,
-		SubscriptionChanged, TermsChanged, BillingNotice,
+		SubscriptionChanged, TermsChanged, OffersChanged, BillingNotice,
 	}
 }
 
@@ -380,15 +380,21 @@ var TermsChanged = Event[Terms]{
 	Keys: func(Terms) []string { return []string{cache.EveryPlan, cache.EveryStatus} },
 }
 
-// Terms says what has changed of them: a tier, or the settings.
+// Terms says which table has changed, and who of the staff changed it.
 type Terms struct {
 	What    string    `json:"what"`
 	ActorID uuid.UUID `json:"actor_id"`
 }
 
+// OffersChanged: one of the lists of what is offered: what the apps show of the tiers, or what is for sale.
+var OffersChanged = Event[Terms]{
+	Name: "billing.offers_changed", Producer: Billing,
+	Keys: func(t Terms) []string { return []string{cache.OffersKey(t.What)} },
+}
+
 // BillingNotice: a person is to be written to about their subscription.
 var BillingNotice = Event[Notice]{
-	Name: "billing.notice", Producer: Billing,
+	Name: "billing.notice", Producer: Billing, Consumers: []string{Notification},
 }
 
 // Notice is one thing to write about. What the kind has no use for is left out.

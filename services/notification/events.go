@@ -18,6 +18,7 @@ func (s *Service) listen() {
 	events.On(s.Consumer, events.ResidenceDeleted, s.residenceDeleted)
 	events.On(s.Consumer, events.TaskCompleted, s.taskCompleted)
 	events.On(s.Consumer, events.ReportRequested, s.reportRequested)
+	events.On(s.Consumer, events.BillingNotice, s.billingNotice)
 	events.On(s.Consumer, events.DocumentChanged, s.documentChanged)
 }
 

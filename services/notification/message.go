@@ -32,6 +32,10 @@ const (
 
 	// reportWaits is how long a report may take to be mailed: later it would be about another time than its reader thinks.
 	reportWaits = 3 * 24 * time.Hour
+
+	// noticeWaits is how long what there is to say about a subscription may take to be mailed: what is older has been seen in
+	// the app, or is no news any more.
+	noticeWaits = 14 * 24 * time.Hour
 )
 
 // Message is a code on its way to a person.
@@ -59,6 +63,16 @@ func (s *Service) reportRequested(ctx context.Context, tx pgx.Tx, e events.Recei
 	known, err := insertReport(ctx, tx, e.ID, e.Payload, s.Clock.Now().Add(reportWaits), s.Clock.Now())
 	if err == nil && !known {
 		err = fmt.Errorf("report %s: person %s is not known yet", e.ID, e.Payload.UserID)
+	}
+	return err
+}
+
+// billingNotice keeps what is to be written about a person's subscription until it is mailed. A person of whom this
+// service has not heard yet makes the event come again.
+func (s *Service) billingNotice(ctx context.Context, tx pgx.Tx, e events.Received[events.Notice]) error {
+	known, err := insertNotice(ctx, tx, e.ID, e.Payload, s.Clock.Now().Add(noticeWaits), s.Clock.Now())
+	if err == nil && !known {
+		err = fmt.Errorf("notice %s: person %s is not known yet", e.ID, e.Payload.UserID)
 	}
 	return err
 }

@@ -30,28 +30,42 @@ func insertMessage(ctx context.Context, q pg.Querier, id uuid.UUID, c events.Cod
 
 // insertReport answers whether the person is known: only they tell where to send it.
 func insertReport(ctx context.Context, q pg.Querier, id uuid.UUID, r events.ReportRequest, expires, now time.Time) (bool, error) {
-	raw, err := json.Marshal(r)
+	return insertToPerson(ctx, q, id, r, expires, now, pgx.NamedArgs{"user_id": r.UserID, "purpose": r.Kind + "_report", "locale": r.Locale, "column": "report"})
+}
+
+// insertNotice answers whether the person is known: only they tell where to send it.
+func insertNotice(ctx context.Context, q pg.Querier, id uuid.UUID, n events.Notice, expires, now time.Time) (bool, error) {
+	return insertToPerson(ctx, q, id, n, expires, now, pgx.NamedArgs{"user_id": n.UserID, "purpose": "billing_" + n.Kind, "locale": "", "column": "notice"})
+}
+
+// insertToPerson keeps what is made into a mail only when it is sent, in the column of its kind. An empty locale is the
+// person's. What is kept already stays as it is: a webhook that is worked off again tells anew what the inbox may have
+// forgotten by then.
+func insertToPerson(ctx context.Context, q pg.Querier, id uuid.UUID, content any, expires, now time.Time, args pgx.NamedArgs) (bool, error) {
+	raw, err := json.Marshal(content)
 	if err != nil {
-		return false, fmt.Errorf("report %s: %w", id, err)
+		return false, fmt.Errorf("message %s: %w", id, err)
 	}
-	n, err := pg.Exec(ctx, q, `
-		INSERT INTO messages (id, user_id, purpose, email, first_name, locale, report, trace, created_at, expires_at)
-		SELECT @id::uuid, p.user_id, @purpose, p.email, p.first_name, coalesce(nullif(@locale::text, ''), p.locale), @report::jsonb, @trace, @now::timestamptz, @expires_at::timestamptz
-		FROM people p WHERE p.user_id = @user_id::uuid`,
-		pgx.NamedArgs{
-			"id": id, "user_id": r.UserID, "purpose": r.Kind + "_report", "locale": r.Locale, "report": string(raw),
-			"trace": telemetry.TraceParent(ctx), "now": now, "expires_at": expires,
-		})
+	args["id"], args["content"], args["trace"], args["now"], args["expires_at"] = id, string(raw), telemetry.TraceParent(ctx), now, expires
+	known, _, err := pg.Scalar[bool](ctx, q, `
+		WITH person AS (SELECT * FROM people WHERE user_id = @user_id::uuid),
+		kept AS (
+			INSERT INTO messages (id, user_id, purpose, email, first_name, locale, report, notice, trace, created_at, expires_at)
+			SELECT @id::uuid, p.user_id, @purpose, p.email, p.first_name, coalesce(nullif(@locale::text, ''), p.locale),
+				CASE WHEN @column::text = 'report' THEN @content::jsonb END, CASE WHEN @column::text = 'notice' THEN @content::jsonb END,
+				@trace, @now::timestamptz, @expires_at::timestamptz
+			FROM person p ON CONFLICT (id) DO NOTHING)
+		SELECT EXISTS (SELECT FROM person)`, args)
 	if err != nil {
-		return false, fmt.Errorf("report %s: %w", id, err)
+		return false, fmt.Errorf("message %s: %w", id, err)
 	}
-	return n == 1, nil
+	return known, nil
 }
 
 // expireMessages gives up what is too late, except what is being sent just now.
 func expireMessages(ctx context.Context, q pg.Querier, now time.Time) error {
 	_, err := pg.Exec(ctx, q, `
-		UPDATE messages SET state = 'expired', sealed = NULL, report = NULL, claimed_until = NULL
+		UPDATE messages SET state = 'expired', sealed = NULL, report = NULL, notice = NULL, claimed_until = NULL
 		WHERE state = 'pending' AND expires_at <= @now AND (claimed_until IS NULL OR claimed_until <= @now)`,
 		pgx.NamedArgs{"now": now})
 	if err != nil {
