@@ -204,6 +204,11 @@ func Table() []Route {
 		// Subscriptions. The shops prove themselves by what they send.
 		{get, "/api/subscription/", billing, user, read, small, quick},
 		{get, "/api/subscription/status/", billing, user, read, small, quick},
+		{get, "/api/subscription/features/", billing, user, read, small, quick},
+		{get, "/api/subscription/upgrade-triggers/", billing, user, read, small, quick},
+		{get, "/api/subscription/upgrade-trigger/{key}/", billing, user, read, small, quick},
+		{get, "/api/subscription/promotions/", billing, user, read, small, quick},
+		{get, "/api/subscription/products/", billing, user, read, small, quick},
 		{post, "/api/subscription/webhook/stripe/", billing, anyone, hook, small, quick},
 		{post, "/api/subscription/webhook/apple/", billing, anyone, hook, small, quick},
 		{post, "/api/subscription/webhook/google/", billing, anyone, hook, small, quick},

@@ -64,6 +64,7 @@ CREATE TABLE entitlement_changes (
     at         timestamptz NOT NULL,
     actor      text NOT NULL CONSTRAINT entitlement_changes_actor CHECK (actor IN ('person', 'staff', 'stripe', 'apple', 'google', 'time', 'system')),
     actor_id   uuid, -- of a person or a member of staff
+    action     text NOT NULL DEFAULT '', -- what staff did; a shop's reason says it
     reason     text NOT NULL,
     webhook_id uuid,
     before     jsonb NOT NULL,
@@ -154,10 +155,21 @@ CREATE TABLE promotions (
     priority    int NOT NULL DEFAULT 0, -- the highest first
     is_active   bool NOT NULL DEFAULT true,
     version     int NOT NULL DEFAULT 1,
-    created_at  timestamptz NOT NULL,
-    updated_at  timestamptz NOT NULL,
     CONSTRAINT promotions_dates CHECK (starts_at < ends_at)
 );
+
+-- Who of the staff changed what, apart from what a person has.
+CREATE TABLE staff_changes (
+    id       uuid PRIMARY KEY,
+    at       timestamptz NOT NULL,
+    staff_id uuid NOT NULL,
+    what     text NOT NULL, -- the table
+    key      text NOT NULL, -- of the row
+    action   text NOT NULL CONSTRAINT staff_changes_action CHECK (action IN ('added', 'changed', 'removed', 'replayed', 'retried')),
+    before   jsonb,
+    after    jsonb
+);
+CREATE INDEX staff_changes_latest ON staff_changes (at DESC, id DESC);
 
 INSERT INTO features (key, name, description, icon, free, pro, display_order) VALUES
     ('residences', 'Residences', 'Every home that you look after, in one place', 'house', '1', 'Unlimited', 1),

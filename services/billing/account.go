@@ -46,6 +46,7 @@ func (s Settings) Grace() time.Duration { return time.Duration(s.GraceDays) * 24
 type Cause struct {
 	Actor     string // person, staff, stripe, apple, google, time, system
 	ActorID   uuid.UUID
+	Action    string // what staff did; a shop's reason says it
 	Reason    string
 	WebhookID uuid.UUID
 }

@@ -120,9 +120,9 @@ var saveAccountSQL = `
 			grace_until = excluded.grace_until, refunded_until = excluded.refunded_until, superseded_by = excluded.superseded_by,
 			observed_at = excluded.observed_at, check_at = excluded.check_at, version = excluded.version, updated_at = excluded.updated_at),
 	audit AS (
-		INSERT INTO entitlement_changes (id, user_id, at, actor, actor_id, reason, webhook_id, before, after)
-		SELECT @change_id::uuid, user_id, @now::timestamptz, @actor::text, @actor_id::uuid, @reason::text, @webhook::uuid, @before::jsonb, @after::jsonb
-		FROM person WHERE @before::jsonb <> @after::jsonb),
+		INSERT INTO entitlement_changes (id, user_id, at, actor, actor_id, action, reason, webhook_id, before, after)
+		SELECT @change_id::uuid, user_id, @now::timestamptz, @actor::text, @actor_id::uuid, @action::text, @reason::text, @webhook::uuid, @before::jsonb, @after::jsonb
+		FROM person WHERE @before::jsonb <> @after::jsonb OR @action::text <> ''),
 	told AS (` + events.ColumnsAs("event", "jsonb_build_object('version', person.version)") + ` FROM person),
 	written_to AS (` + events.ColumnsAs("notice", "") + ` FROM person WHERE @noticed::bool)
 	SELECT version FROM person`
@@ -149,7 +149,7 @@ func saveAccount(ctx context.Context, q pg.Querier, w saved) (bool, error) {
 	args := pgx.NamedArgs{
 		"user": a.UserID, "tier": w.has.Tier, "source": w.has.Source, "state": w.has.State, "is_free": a.IsFree, "flips_at": w.has.FlipsAt,
 		"tried_at": a.TriedAt, "customer": a.Customer, "version": a.version, "now": w.now, "purchases": string(purchases),
-		"change_id": uuid.Must(uuid.NewV7()), "actor": w.cause.Actor, "actor_id": orNull(w.cause.ActorID), "reason": w.cause.Reason,
+		"change_id": uuid.Must(uuid.NewV7()), "actor": w.cause.Actor, "actor_id": orNull(w.cause.ActorID), "action": w.cause.Action, "reason": w.cause.Reason,
 		"webhook": orNull(w.cause.WebhookID), "before": string(before), "after": string(after), "noticed": w.notice != nil,
 	}
 	args = events.SubscriptionChanged.ArgsAs(ctx, "event", w.event, args)

@@ -12,10 +12,58 @@ func (s *Service) routes() {
 	httpx.Get(s.HTTP, "/api/subscription/", identity.User, s.getSubscription, "What you have, and what it was bought as")
 	httpx.Get(s.HTTP, "/api/subscription/status/", identity.User, s.getStatus, "What you have, what you use of it, and what each tier allows")
 
+	httpx.Get(s.HTTP, "/api/subscription/features/", identity.User, s.getFeatures, "What the tiers are compared by, in display order")
+	httpx.Get(s.HTTP, "/api/subscription/upgrade-triggers/", identity.User, s.getTriggers, "What to offer to somebody who ran into a limit")
+	httpx.Get(s.HTTP, "/api/subscription/upgrade-trigger/{key}/", identity.User, s.getTrigger, "What to offer to somebody who ran into this limit")
+	httpx.Get(s.HTTP, "/api/subscription/promotions/", identity.User, s.getPromotions, "The promotions for you, the most important first",
+		httpx.Describe("By tier, date, platform and share of people. Without a platform: those for every platform."))
+	httpx.Get(s.HTTP, "/api/subscription/products/", identity.User, s.getProducts, "What is for sale, on a platform or on all")
+
 	hook := httpx.Refuses(http.StatusBadRequest, http.StatusConflict)
 	httpx.Post(s.HTTP, "/api/subscription/webhook/stripe/", identity.Anyone, s.postWebhook(Stripe), "What Stripe tells", hook)
 	httpx.Post(s.HTTP, "/api/subscription/webhook/apple/", identity.Anyone, s.postWebhook(Apple), "What Apple tells (App Store Server Notifications V2)", hook)
 	httpx.Post(s.HTTP, "/api/subscription/webhook/google/", identity.Anyone, s.postWebhook(Google), "What Google tells (Real-time developer notifications)", hook)
 
 	httpx.Get(s.HTTP, "/internal/users/{id}/plan", identity.Internal, s.getPlan, "What a person may have")
+	s.staffRoutes()
+}
+
+// staffRoutes are the operations for the admin service, which has checked who of the staff may do what.
+func (s *Service) staffRoutes() {
+	const admin = "/internal/admin/"
+	in := identity.Internal
+	httpx.Get(s.HTTP, admin+"plans/{tier}", in, s.adminPlan, "A tier's limits")
+	httpx.Put(s.HTTP, admin+"plans/{tier}", in, s.putPlan, "Set a tier's limits")
+	httpx.Get(s.HTTP, admin+"settings", in, s.adminSettings, "The settings")
+	httpx.Patch(s.HTTP, admin+"settings", in, s.patchSettings, "Change the settings")
+
+	httpx.Get(s.HTTP, admin+"features", in, s.adminFeatures, "All features")
+	httpx.Get(s.HTTP, admin+"features/{key}", in, s.adminFeature, "A feature")
+	httpx.Put(s.HTTP, admin+"features/{key}", in, s.putFeature, "Add or replace a feature")
+	httpx.Delete(s.HTTP, admin+"features/{key}", in, s.deleteFeature, "Remove a feature")
+	httpx.Get(s.HTTP, admin+"upgrade-triggers", in, s.adminTriggers, "All upgrade triggers")
+	httpx.Get(s.HTTP, admin+"upgrade-triggers/{key}", in, s.adminTrigger, "An upgrade trigger")
+	httpx.Put(s.HTTP, admin+"upgrade-triggers/{key}", in, s.putTrigger, "Add or replace an upgrade trigger")
+	httpx.Delete(s.HTTP, admin+"upgrade-triggers/{key}", in, s.deleteTrigger, "Remove an upgrade trigger")
+	httpx.Get(s.HTTP, admin+"promotions", in, s.adminPromotions, "All promotions")
+	httpx.Get(s.HTTP, admin+"promotions/{id}", in, s.adminPromotion, "A promotion")
+	httpx.Put(s.HTTP, admin+"promotions/{id}", in, s.putPromotion, "Add or replace a promotion")
+	httpx.Delete(s.HTTP, admin+"promotions/{id}", in, s.deletePromotion, "Remove a promotion")
+	httpx.Get(s.HTTP, admin+"products", in, s.adminProducts, "All products")
+	httpx.Get(s.HTTP, admin+"products/{source}/{product_id}", in, s.adminProduct, "A product")
+	httpx.Put(s.HTTP, admin+"products/{source}/{product_id}", in, s.putProduct, "Add or replace a product")
+	httpx.Delete(s.HTTP, admin+"products/{source}/{product_id}", in, s.deleteProduct, "Remove a product that nobody has bought")
+
+	httpx.Get(s.HTTP, admin+"people/{id}/subscription", in, s.adminSubscription, "What a person has")
+	httpx.Get(s.HTTP, admin+"people/{id}/changes", in, s.adminChanges, "Who changed what a person has, and why")
+	httpx.Post(s.HTTP, admin+"people/{id}/grant", in, s.postGrant, "Give a person a tier", httpx.Status(http.StatusCreated))
+	httpx.Post(s.HTTP, admin+"people/{id}/grants/{purchase_id}/end", in, s.postEndGrant, "End a grant")
+	httpx.Put(s.HTTP, admin+"people/{id}/free", in, s.putFree, "Free a person from limits, or bind them again")
+
+	httpx.Get(s.HTTP, admin+"changes", in, s.adminStaffChanges, "Who of the staff changed what")
+	httpx.Get(s.HTTP, admin+"webhooks", in, s.adminWebhooks, "What the shops have told")
+	httpx.Get(s.HTTP, admin+"webhooks/{id}", in, s.adminWebhook, "What a shop has told, as it came")
+	httpx.Post(s.HTTP, admin+"webhooks/{id}/replay", in, s.postReplay, "Work a webhook off again")
+	httpx.Get(s.HTTP, admin+"errands", in, s.adminErrands, "What is to be done in the shops")
+	httpx.Post(s.HTTP, admin+"errands/{id}/retry", in, s.postRetry, "Try an errand now")
 }

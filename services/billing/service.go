@@ -9,6 +9,7 @@ import (
 	"hearth.internal/pkg/config"
 	"hearth.internal/pkg/events"
 	"hearth.internal/pkg/internalapi"
+	"hearth.internal/pkg/plans"
 )
 
 // Config is what the service reads from its environment.
@@ -40,6 +41,7 @@ func (s *Service) boot(cfg Config) boot.Service {
 		Hot: []string{personSQL, purchasesSQL, settingsSQL, plansSQL, insertWebhookSQL},
 		Register: func(d *boot.Deps) error {
 			s.Deps = d
+			d.Plans = plans.New(d.Cache, d.Clock, s.PlanOf)
 			s.residence, s.tasks, s.documents = d.Calls.Residence(cfg.ResidenceURL), d.Calls.Task(cfg.TaskURL), d.Calls.Document(cfg.DocumentURL)
 			if err := s.openShops(cfg); err != nil {
 				return err
