@@ -129,7 +129,7 @@ func (a *Account) observe(source Source, o Observation, now time.Time) taken {
 		p = &a.Purchases[len(a.Purchases)-1]
 	}
 	took := p.observe(o)
-	if took == applied && o.IsTrial && a.TriedAt == nil {
+	if (o.IsTrial || o.Tried) && a.TriedAt == nil { // also when it is told late
 		a.TriedAt = new(exact(o.StartedAt))
 	}
 	if old := a.Purchase(source, o.Replaces); o.Replaces != "" && old != nil && old.SupersededBy == nil {

@@ -116,6 +116,7 @@ type Observation struct {
 	Tier        string
 	State       State
 	IsTrial     bool
+	Tried       bool // a trial was begun with it, be it over or not
 	AutoRenew   bool
 	Environment string // empty: production
 	StartedAt   time.Time

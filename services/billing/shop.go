@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -79,6 +80,11 @@ func (t terms) tierOf(source Source, product string) (string, bool) {
 		}
 	}
 	return "", false
+}
+
+// sells reports whether a product can be bought now.
+func (t terms) sells(source Source, product string) bool {
+	return slices.ContainsFunc(t.Products, func(p Product) bool { return p.Source == source && p.ProductID == product && p.IsActive })
 }
 
 // shop answers the shop of a source. It fails with not_sold_here when it is not configured.

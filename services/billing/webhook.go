@@ -145,11 +145,14 @@ func (s *Service) follow(ctx context.Context, w webhook, terms terms) (notices [
 	}
 	cause := Cause{Actor: string(w.Source), Reason: w.Type, WebhookID: w.ID}
 	for _, o := range read.Observations {
-		_, err := s.take(ctx, w.Source, o, cause, terms)
-		switch {
-		case errors.Is(err, errUnclaimed):
-			return nil, "unclaimed", "nobody has claimed the purchase yet", nil
-		case err != nil:
+		account, err := s.take(ctx, w.Source, o, cause, terms)
+		if errors.Is(err, errUnclaimed) {
+			return nil, "unclaimed", "nobody has claimed the purchase yet", nameSubject(ctx, s.DB, w, o.ExternalID)
+		}
+		if err == nil {
+			err = s.afterwards(ctx, w.Source, account, o)
+		}
+		if err != nil {
 			return nil, "", "", err
 		}
 	}
@@ -171,14 +174,29 @@ func (s *Service) follow(ctx context.Context, w webhook, terms terms) (notices [
 	return notices, "done", "", nil
 }
 
+// afterwards sees to what follows from a purchase that was told of: what had been told of it before anybody had claimed
+// it counts now, and what somebody has bought who was deleted meanwhile is not to cost them anything.
+func (s *Service) afterwards(ctx context.Context, source Source, account Account, o Observation) error {
+	if account.Gone && source != Apple && !o.RefundOnly && o.State != Expired && o.State != Revoked {
+		return s.order(ctx, errand{UserID: account.UserID, Source: source, Kind: cancelNow, ExternalID: o.ExternalID, ProductID: o.ProductID})
+	}
+	if p := account.Purchase(source, o.ExternalID); p != nil && p.Version == 1 {
+		return reviveWebhooks(ctx, s.DB, source, o.ExternalID, s.Clock.Now())
+	}
+	return nil
+}
+
 // take lets an account know what a shop says of one of its purchases. Where that is in doubt the shop is asked.
 func (s *Service) take(ctx context.Context, source Source, o Observation, cause Cause, terms terms) (Account, error) {
 	who := whose{User: o.UserID, Source: source, External: o.ExternalID, Customer: o.Customer}
 	for range 2 {
-		took := stale
+		took, known := stale, time.Time{}
 		account, err := s.revise(ctx, who, cause, func(a *Account) error {
 			if o.Customer != "" && a.Customer == nil {
 				a.Customer = &o.Customer
+			}
+			if p := a.Purchase(source, o.ExternalID); p != nil {
+				known = p.ObservedAt
 			}
 			took = a.observe(source, o, s.Clock.Now())
 			return nil
@@ -193,6 +211,9 @@ func (s *Service) take(ctx context.Context, source Source, o Observation, cause 
 		refunded := o.RefundedUntil
 		if o, err = shop.ask(ctx, o.ExternalID, terms); err != nil {
 			return account, fmt.Errorf("ask: %w", err)
+		}
+		if o.At.Before(known) { // the shop's clocks differ: what was known before it was asked is no newer than its answer
+			o.At = known
 		}
 		if refunded != nil && (o.RefundedUntil == nil || o.RefundedUntil.Before(*refunded)) {
 			o.RefundedUntil = refunded

@@ -80,13 +80,25 @@ func reviveWebhooks(ctx context.Context, q pg.Querier, source Source, external s
 	return nil
 }
 
+// nameSubject notes which purchase a webhook is about that did not name one itself.
+func nameSubject(ctx context.Context, q pg.Querier, w webhook, external string) error {
+	_, err := pg.Exec(ctx, q, `UPDATE webhook_events SET subject = @external::text WHERE id = @id::uuid AND subject IS NULL`,
+		pgx.NamedArgs{"id": w.ID, "external": external})
+	if err != nil {
+		return fmt.Errorf("subject of webhook %s: %w", w.ID, err)
+	}
+	return nil
+}
+
+const productsSQL = `SELECT source, product_id, tier, period, is_active, version FROM products ORDER BY source, product_id`
+
 // termsOf reads what the shops' words are understood by.
 func termsOf(ctx context.Context, q pg.Querier) (terms, error) {
 	var out terms
 	var found bool
 	b := &pgx.Batch{}
 	b.Queue(settingsSQL).Query(pg.Row(&out.Settings, &found))
-	b.Queue(`SELECT source, product_id, tier, period, is_active, version FROM products ORDER BY source, product_id`).Query(pg.Rows(&out.Products))
+	b.Queue(productsSQL).Query(pg.Rows(&out.Products))
 	if err := pg.Send(ctx, q, b); err != nil {
 		return terms{}, fmt.Errorf("products: %w", err)
 	}
