@@ -15,13 +15,18 @@ help: ## List the targets
 run: $(HEARTH) ## Run everything in this terminal, on http://127.0.0.1:8080
 	@exec $(HEARTH) run $(ARGS)
 
-test: tools bin/versitygw $(HEARTH) ## Every test with the race detector, on a private PostgreSQL, Redis and S3
+test: tools bin/versitygw bin/stripe-mock $(HEARTH) ## Every test with the race detector, on a private PostgreSQL, Redis and S3
 	@$(HEARTH) stores go test -race -timeout 20m $(ARGS) $(PACKAGES)
 
 # The S3 storage that tests run against, as tools/s3/go.mod pins it. A test that finds none builds it in the same way.
 bin/versitygw: tools/s3/go.mod
 	@echo "  Building the S3 storage of the tests: a minute or two, once."
 	@GOWORK=off go build -C tools/s3 -o ../../$@ github.com/versity/versitygw/cmd/versitygw
+	@touch $@
+
+# The Stripe that billing's requests are tested against, as tools/stripe/go.mod pins it; likewise.
+bin/stripe-mock: tools/stripe/go.mod
+	@GOWORK=off go build -C tools/stripe -o ../../$@ github.com/stripe/stripe-mock
 	@touch $@
 
 # The race detector is C, and the README's tour is run with curl.

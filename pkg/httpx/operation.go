@@ -39,6 +39,9 @@ func Produces(contentType string) Option {
 	}
 }
 
+// Unread hands the body to the operation as it came, also where it is JSON.
+func Unread(op *huma.Operation) { op.SkipValidateBody = true }
+
 // Get registers an operation that reads.
 func Get[I, O any](s *Server, path string, g identity.Guard, h Handler[I, O], summary string, o ...Option) {
 	register(s, http.MethodGet, path, g, h, summary, o)

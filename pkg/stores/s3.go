@@ -96,10 +96,17 @@ func (s *S3) Stop() {
 	<-s.child.done
 }
 
-// BuildS3 builds the versitygw program of the module in tools/s3 into bin, unless it is there; root is the repository's.
-// Processes that want it at the same time take turns.
+// BuildS3 builds the versitygw program of the module in tools/s3: see buildTool.
 func BuildS3(ctx context.Context, root string, progress func(string)) (program string, err error) {
-	program = filepath.Join(root, "bin", "versitygw")
+	return buildTool(ctx, root, "s3", "versitygw", "github.com/versity/versitygw/cmd/versitygw", func() {
+		progress("building the S3 storage of the tests: a minute or two, once")
+	})
+}
+
+// buildTool builds a program of a module in tools into bin, unless it is there; root is the repository's. Processes that
+// want it at the same time take turns.
+func buildTool(ctx context.Context, root, module, name, path string, progress func()) (program string, err error) {
+	program = filepath.Join(root, "bin", name)
 	turn, err := installTurn()
 	if err != nil {
 		return "", err
@@ -108,11 +115,11 @@ func BuildS3(ctx context.Context, root string, progress func(string)) (program s
 	if executable(program) != "" {
 		return program, nil
 	}
-	progress("building the S3 storage of the tests: a minute or two, once")
-	cmd := exec.CommandContext(ctx, "go", "build", "-o", program, "github.com/versity/versitygw/cmd/versitygw")
-	cmd.Dir, cmd.Env = filepath.Join(root, "tools", "s3"), append(os.Environ(), "GOWORK=off", "GOFLAGS=")
+	progress()
+	cmd := exec.CommandContext(ctx, "go", "build", "-o", program, path)
+	cmd.Dir, cmd.Env = filepath.Join(root, "tools", module), append(os.Environ(), "GOWORK=off", "GOFLAGS=")
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build versitygw: %w: %s", err, out)
+		return "", fmt.Errorf("build %s: %w: %s", name, err, out)
 	}
 	return program, nil
 }

@@ -37,3 +37,13 @@ func (p *Probe) Flip(ctx context.Context) error { return p.s.flipAll(ctx) }
 func (p *Probe) Account(ctx context.Context, user uuid.UUID) (Account, error) {
 	return loadAccount(ctx, p.s.DB, whose{User: user, Certain: true})
 }
+
+// Work works off what waits, by one turn after the other, and answers how many it took.
+func (p *Probe) Work(ctx context.Context) error {
+	for {
+		full, err := p.s.workTurn(ctx)
+		if err != nil || !full {
+			return err
+		}
+	}
+}

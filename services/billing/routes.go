@@ -26,9 +26,9 @@ func (s *Service) routes() {
 	httpx.Post(s.HTTP, "/api/subscription/change/", identity.User, s.postChange, "Change to another product, such as from the month to the year")
 
 	hook := httpx.Refuses(http.StatusBadRequest, http.StatusConflict)
-	httpx.Post(s.HTTP, "/api/subscription/webhook/stripe/", identity.Anyone, s.postWebhook(Stripe), "What Stripe tells", hook)
-	httpx.Post(s.HTTP, "/api/subscription/webhook/apple/", identity.Anyone, s.postWebhook(Apple), "What Apple tells (App Store Server Notifications V2)", hook)
-	httpx.Post(s.HTTP, "/api/subscription/webhook/google/", identity.Anyone, s.postWebhook(Google), "What Google tells (Real-time developer notifications)", hook)
+	httpx.Post(s.HTTP, "/api/subscription/webhook/stripe/", identity.Anyone, s.postWebhook(Stripe), "What Stripe tells", hook, httpx.Unread)
+	httpx.Post(s.HTTP, "/api/subscription/webhook/apple/", identity.Anyone, s.postWebhook(Apple), "What Apple tells (App Store Server Notifications V2)", hook, httpx.Unread)
+	httpx.Post(s.HTTP, "/api/subscription/webhook/google/", identity.Anyone, s.postWebhook(Google), "What Google tells (Real-time developer notifications)", hook, httpx.Unread)
 
 	httpx.Get(s.HTTP, "/internal/users/{id}/plan", identity.Internal, s.getPlan, "What a person may have")
 	s.staffRoutes()

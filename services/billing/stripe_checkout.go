@@ -16,10 +16,10 @@ import (
 
 // NewCheckout is what somebody wants to buy.
 type NewCheckout struct {
-	ID            uuid.UUID `json:"id,omitempty" format:"uuid" doc:"Made by the client (UUIDv7): the same one again answers the same checkout"`
-	ProductID     string    `json:"product_id" minLength:"1" maxLength:"200"`
-	PromotionCode string    `json:"promotion_code,omitempty" maxLength:"100" doc:"As the person knows it; without a discount they can give one in the checkout"`
-	Promotion     string    `json:"promotion,omitempty" maxLength:"64" doc:"The key of a promotion that was shown: its discount is given"`
+	ID            *uuid.UUID `json:"id,omitempty" format:"uuid" doc:"A UUIDv7 of your own: however often it is sent, it answers the same checkout"`
+	ProductID     string     `json:"product_id" required:"true" minLength:"1" maxLength:"200"`
+	PromotionCode string     `json:"promotion_code,omitempty" maxLength:"100" doc:"As the person knows it; without a discount they can give one in the checkout"`
+	Promotion     string     `json:"promotion,omitempty" maxLength:"64" doc:"The key of a promotion that was shown: its discount is given"`
 }
 
 // Checkout is where it is paid for.

@@ -3,8 +3,6 @@ package billing
 import (
 	"context"
 
-	"github.com/google/uuid"
-
 	"hearth.internal/pkg/apperr"
 	"hearth.internal/pkg/identity"
 )
@@ -16,7 +14,7 @@ type newCheckoutInput struct {
 
 func (s *Service) postCheckout(ctx context.Context, in *newCheckoutInput) (*bodyOutput[Checkout], error) {
 	key := in.Key
-	if in.Body.ID != uuid.Nil {
+	if in.Body.ID != nil {
 		if key != "" && key != in.Body.ID.String() {
 			return nil, apperr.InvalidField("body.id", "is not the header's Idempotency-Key")
 		}
@@ -57,7 +55,7 @@ func (s *Service) postResume(ctx context.Context, _ *struct{}) (*bodyOutput[Subs
 
 type changeInput struct {
 	Body struct {
-		ProductID string `json:"product_id" minLength:"1" maxLength:"200"`
+		ProductID string `json:"product_id" required:"true" minLength:"1" maxLength:"200"`
 	}
 }
 
