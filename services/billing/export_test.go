@@ -2,6 +2,7 @@ package billing
 
 import (
 	"context"
+	"net/http"
 	"time"
 
 	"github.com/google/uuid"
@@ -38,7 +39,12 @@ func (p *Probe) Account(ctx context.Context, user uuid.UUID) (Account, error) {
 	return loadAccount(ctx, p.s.DB, whose{User: user, Certain: true})
 }
 
-// Work works off what waits, by one turn after the other, and answers how many it took.
+// Receive keeps what a shop tells, as its route does.
+func (p *Probe) Receive(ctx context.Context, source Source, header http.Header, body []byte) error {
+	return p.s.Receive(ctx, source, header, body)
+}
+
+// Work works off what waits, by one turn after the other.
 func (p *Probe) Work(ctx context.Context) error {
 	for {
 		full, err := p.s.workTurn(ctx)

@@ -320,11 +320,12 @@ func (s *Service) atStripe(ctx context.Context, user uuid.UUID, reason string, d
 	if err != nil {
 		return Subscription{}, err
 	}
+	asked := s.Clock.Now()
 	sub, err := do(ctx, shop, p, counter.terms)
 	if err != nil {
 		return Subscription{}, changeFailure(err)
 	}
-	o, err := shop.answered(sub, counter.terms)
+	o, err := shop.answered(sub, counter.terms, asked)
 	if err != nil {
 		return Subscription{}, err
 	}

@@ -27,22 +27,26 @@ func (notOurs) Unwrap() error { return errNoSuchPurchase }
 
 // ask asks Stripe how a subscription is now.
 func (s *stripeShop) ask(ctx context.Context, external string, terms terms) (Observation, error) {
+	asked := s.Clock.Now()
 	sub, err := s.api.Subscriptions.Get(external, &stripe.SubscriptionParams{Params: stripe.Params{Context: ctx}})
 	if err != nil {
 		return Observation{}, stripeFailure(err)
 	}
-	return s.answered(sub, terms)
+	return s.answered(sub, terms, asked)
 }
 
-// answered is the observation of a subscription that Stripe answered with.
-func (s *stripeShop) answered(sub *stripe.Subscription, terms terms) (Observation, error) {
+// answered is the observation of a subscription that Stripe answered with, by Stripe's clock. The answer is dated when it
+// was sent, and the subscription was read before: at the earliest when it was asked for. The earliest it is, since an
+// event that is taken to be older than it is would be lost; one that is taken to be newer is set right by the next.
+func (s *stripeShop) answered(sub *stripe.Subscription, terms terms, asked time.Time) (Observation, error) {
 	o, err := stripeObservation(sub, terms)
-	o.At, o.Asked = s.Clock.Now(), true
+	o.At, o.Asked = asked, true
 	if sub.LastResponse != nil {
 		if date, err := http.ParseTime(sub.LastResponse.Header.Get("Date")); err == nil {
-			o.At = date
+			o.At = date.Add(asked.Sub(s.Clock.Now()))
 		}
 	}
+	o.At = o.At.Truncate(time.Second) // as events are dated
 	return o, err
 }
 
