@@ -214,6 +214,8 @@ func Table() []Route {
 		{post, "/api/subscription/cancel/", billing, user, write, small, quick},
 		{post, "/api/subscription/resume/", billing, user, write, small, quick},
 		{post, "/api/subscription/change/", billing, user, write, small, quick},
+		{post, "/api/subscription/purchase/", billing, user, write, small, quick},
+		{post, "/api/subscription/restore/", billing, user, bulk, small, quick},
 		{post, "/api/subscription/webhook/stripe/", billing, anyone, hook, small, quick},
 		{post, "/api/subscription/webhook/apple/", billing, anyone, hook, small, quick},
 		{post, "/api/subscription/webhook/google/", billing, anyone, hook, small, quick},

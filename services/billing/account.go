@@ -27,8 +27,8 @@ type Account struct {
 	Had       Entitlement // as it was last written down
 
 	version int
-	// boughtBy is whose the purchase is that was looked for.
-	boughtBy uuid.UUID
+	// boughtBy is whose the purchases are that were looked for, by their external ids.
+	boughtBy map[string]uuid.UUID
 }
 
 // Settings hold for everybody.
@@ -55,9 +55,10 @@ type Cause struct {
 type whose struct {
 	User     uuid.UUID // in doubt for a shop, certain for a person
 	Source   Source
-	External string // the purchase; empty: none in particular
-	Customer string // Stripe's
-	Certain  bool   // the account is User's, whoever's the purchase is
+	External string   // the purchase; empty: none in particular
+	Others   []string // further purchases, of which only Account.boughtBy is wanted
+	Customer string   // Stripe's
+	Certain  bool     // the account is User's, whoever's the purchase is
 }
 
 // errUnclaimed: a shop tells of a purchase of which nobody knows whose it is.

@@ -30,7 +30,8 @@ const (
 			coalesce(s.tier, 'free') AS tier, coalesce(s.source, 'none') AS source, coalesce(s.state, 'none') AS state, s.flips_at,
 			(SELECT e.after FROM entitlement_changes e WHERE e.user_id = w.user_id ORDER BY e.at DESC, e.id DESC LIMIT 1) AS last,
 			EXISTS (SELECT FROM gone_people g WHERE g.user_id = w.user_id) AS gone,
-			(SELECT b.user_id FROM purchases b WHERE b.source = @source::text AND b.external_id = @external::text) AS bought_by
+			(SELECT jsonb_object_agg(b.external_id, b.user_id) FROM purchases b
+				WHERE b.source = @source::text AND b.external_id = ANY(@others::text[] || @external::text)) AS bought_by
 		FROM (SELECT ` + accountOf + ` AS user_id) w LEFT JOIN subscriptions s ON s.user_id = w.user_id`
 	purchasesSQL = `SELECT ` + purchaseColumns + ` FROM purchases p WHERE p.user_id = ` + accountOf + ` ORDER BY p.created_at, p.id`
 	settingsSQL  = `SELECT limitations_enabled, grace_days, trial_days, version FROM settings`
@@ -48,7 +49,7 @@ type personRow struct {
 	FlipsAt  *time.Time
 	Last     *Entitlement
 	Gone     bool
-	BoughtBy *uuid.UUID
+	BoughtBy map[string]uuid.UUID
 }
 
 // loadAccount reads an account; its UserID is zero when nobody knows whose it is.
@@ -64,7 +65,8 @@ func loadAccount(ctx context.Context, q pg.Querier, who whose) (Account, error) 
 func sendAccount(ctx context.Context, q pg.Querier, who whose, account *Account, more func(*pgx.Batch)) error {
 	var person personRow
 	var found bool
-	args := pgx.NamedArgs{"user": who.User, "source": who.Source, "external": who.External, "customer": who.Customer, "certain": who.Certain}
+	args := pgx.NamedArgs{"user": who.User, "source": who.Source, "external": who.External, "customer": who.Customer, "certain": who.Certain,
+		"others": append([]string{}, who.Others...)}
 	b := &pgx.Batch{}
 	b.Queue(personSQL, args).Query(pg.Row(&person, &found))
 	b.Queue(purchasesSQL, args).Query(pg.Rows(&account.Purchases))
@@ -74,10 +76,7 @@ func sendAccount(ctx context.Context, q pg.Querier, who whose, account *Account,
 		return err
 	}
 	account.UserID, account.IsFree, account.TriedAt, account.Customer = *person.UserID, person.IsFree, person.TriedAt, person.Customer
-	account.version, account.Gone = person.Version, person.Gone
-	if person.BoughtBy != nil {
-		account.boughtBy = *person.BoughtBy
-	}
+	account.version, account.Gone, account.boughtBy = person.Version, person.Gone, person.BoughtBy
 	account.Had = Entitlement{Reason: NeverBought}
 	if person.Last != nil {
 		account.Had = *person.Last

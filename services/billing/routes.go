@@ -24,6 +24,9 @@ func (s *Service) routes() {
 	httpx.Post(s.HTTP, "/api/subscription/cancel/", identity.User, s.postCancel, "End your Stripe subscription when what is paid for is over", managed)
 	httpx.Post(s.HTTP, "/api/subscription/resume/", identity.User, s.postResume, "Take the end of your Stripe subscription back", managed)
 	httpx.Post(s.HTTP, "/api/subscription/change/", identity.User, s.postChange, "Change to another product, such as from the month to the year")
+	down := httpx.Refuses(http.StatusServiceUnavailable)
+	httpx.Post(s.HTTP, "/api/subscription/purchase/", identity.User, s.postPurchase, "Have a purchase in a store count for you", down)
+	httpx.Post(s.HTTP, "/api/subscription/restore/", identity.User, s.postRestore, "Have all that you bought in a store count for you again", down)
 
 	hook := httpx.Refuses(http.StatusBadRequest, http.StatusConflict)
 	httpx.Post(s.HTTP, "/api/subscription/webhook/stripe/", identity.Anyone, s.postWebhook(Stripe), "What Stripe tells", hook, httpx.Unread)

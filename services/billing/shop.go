@@ -92,8 +92,10 @@ func (s *Service) shop(source Source) (shop, error) {
 	if found := s.shops[source]; found != nil {
 		return found, nil
 	}
-	return nil, apperr.NotSoldHere.New("Subscriptions are not sold that way here.")
+	return nil, notSoldHere()
 }
+
+func notSoldHere() error { return apperr.NotSoldHere.New("Subscriptions are not sold that way here.") }
 
 // webhook is one as it is kept.
 type webhook struct {

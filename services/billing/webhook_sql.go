@@ -68,14 +68,14 @@ func settleWebhook(ctx context.Context, q pg.Querier, w webhook, state, outcome 
 	return nil
 }
 
-// reviveWebhooks works off again what was told of a purchase before anybody had claimed it.
+// reviveWebhooks works off again what was told of purchases before anybody had claimed them.
 const reviveWebhooksSQL = `
 	UPDATE webhook_events SET state = 'pending', next_at = @now::timestamptz, done_at = NULL
-	WHERE source = @source::text AND subject = @external::text AND state = 'unclaimed'`
+	WHERE source = @source::text AND subject = ANY(@externals::text[]) AND state = 'unclaimed'`
 
-func reviveWebhooks(ctx context.Context, q pg.Querier, source Source, external string, now time.Time) error {
-	if _, err := pg.Exec(ctx, q, reviveWebhooksSQL, pgx.NamedArgs{"source": source, "external": external, "now": now}); err != nil {
-		return fmt.Errorf("webhooks of a purchase: %w", err)
+func reviveWebhooks(ctx context.Context, q pg.Querier, source Source, externals []string, now time.Time) error {
+	if _, err := pg.Exec(ctx, q, reviveWebhooksSQL, pgx.NamedArgs{"source": source, "externals": externals, "now": now}); err != nil {
+		return fmt.Errorf("webhooks of purchases: %w", err)
 	}
 	return nil
 }
