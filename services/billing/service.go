@@ -74,6 +74,9 @@ func (s *Service) background(ctx context.Context, _ *boot.Deps) error {
 	all.Go(func() { s.workOff(ctx) })
 	all.Go(func() { s.Every(ctx, flipEvery, "subscriptions that have ended wait for the next look", s.flipAll) })
 	all.Go(func() { s.Every(ctx, checkEvery, "the shops are asked at the next look", s.checkAll) })
+	all.Go(func() {
+		s.Every(ctx, checkEvery, "what was told of purchases that are claimed by now waits for the next look", s.reviveClaimed)
+	})
 	all.Go(func() { s.Every(ctx, sweepEvery, "what is old stays until the next look", s.sweep) })
 	all.Wait()
 	return nil

@@ -21,7 +21,8 @@ type shop interface {
 	receive(ctx context.Context, header http.Header, body []byte) (told, error)
 	// read answers what a kept webhook says; where that is in doubt it asks the shop.
 	read(ctx context.Context, w webhook, terms terms) (reading, error)
-	// ask asks the shop how a purchase is now. It fails with errNoSuchPurchase where the shop knows none.
+	// ask asks the shop how a purchase is now. It fails with errNoSuchPurchase where the shop knows none, and
+	// with errCannotAsk.
 	ask(ctx context.Context, external string, terms terms) (Observation, error)
 	// run does what is to be done there. Doing it again does nothing more.
 	run(ctx context.Context, e errand) error
@@ -29,6 +30,9 @@ type shop interface {
 
 // errNoSuchPurchase: the shop does not know the purchase.
 var errNoSuchPurchase = errors.New("the shop knows no such purchase")
+
+// errCannotAsk: the shop tells, but is not set up to be asked.
+var errCannotAsk = errors.New("the shop is not set up to be asked")
 
 // told is what to keep of a webhook.
 type told struct {

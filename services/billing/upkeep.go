@@ -87,11 +87,11 @@ func (s *Service) check(ctx context.Context, row toCheck, terms terms) error {
 		return nil //nolint:nilerr // not configured any more: there is nobody to ask
 	}
 	o, err := shop.ask(ctx, row.ExternalID, terms)
-	known := !errors.Is(err, errNoSuchPurchase)
-	if err != nil && known {
+	told := err == nil
+	if !told && !errors.Is(err, errNoSuchPurchase) && !errors.Is(err, errCannotAsk) {
 		return fmt.Errorf("ask %s about %s: %w", row.Source, row.ID, err)
 	}
-	if !known {
+	if errors.Is(err, errNoSuchPurchase) {
 		s.Log.WarnContext(ctx, "the shop does not know a purchase any more", "source", row.Source, "purchase", row.ID)
 	}
 	cause := Cause{Actor: string(row.Source), Reason: "reconciled"}
@@ -100,7 +100,7 @@ func (s *Service) check(ctx context.Context, row toCheck, terms terms) error {
 		if p == nil {
 			return nil // its person is deleted
 		}
-		if known {
+		if told {
 			p.observe(o)
 		}
 		if now := s.Clock.Now(); p.CheckAt != nil && !p.CheckAt.After(now.Add(checkPause)) {
