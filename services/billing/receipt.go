@@ -14,7 +14,7 @@ import (
 
 // Receipt is what an app has to show for one purchase in its store.
 type Receipt struct {
-	Platform          string `json:"platform" enum:"ios,android"`
+	Platform          string `json:"platform" required:"true" enum:"ios,android"`
 	SignedTransaction string `json:"signed_transaction,omitempty" maxLength:"20000" doc:"iOS: the transaction as StoreKit 2 signed it (jwsRepresentation)"`
 	ProductID         string `json:"product_id,omitempty" maxLength:"200" doc:"Android"`
 	PurchaseToken     string `json:"purchase_token,omitempty" maxLength:"2000" doc:"Android"`
@@ -22,15 +22,15 @@ type Receipt struct {
 
 // Receipts are all that an app has to show, for a person who has a new device or has installed it again.
 type Receipts struct {
-	Platform           string         `json:"platform" enum:"ios,android"`
+	Platform           string         `json:"platform" required:"true" enum:"ios,android"`
 	SignedTransactions []string       `json:"signed_transactions,omitempty" minItems:"1" maxItems:"50" doc:"iOS"`
 	Purchases          []PlayPurchase `json:"purchases,omitempty" minItems:"1" maxItems:"20" doc:"Android"`
 }
 
 // PlayPurchase is a purchase as Google Play names it.
 type PlayPurchase struct {
-	ProductID     string `json:"product_id" minLength:"1" maxLength:"200"`
-	PurchaseToken string `json:"purchase_token" minLength:"1" maxLength:"2000"`
+	ProductID     string `json:"product_id" required:"true" minLength:"1" maxLength:"200"`
+	PurchaseToken string `json:"purchase_token" required:"true" minLength:"1" maxLength:"2000"`
 }
 
 // Restored is what a person has now, and what came of each receipt.

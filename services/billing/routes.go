@@ -27,6 +27,8 @@ func (s *Service) routes() {
 	down := httpx.Refuses(http.StatusServiceUnavailable)
 	httpx.Post(s.HTTP, "/api/subscription/purchase/", identity.User, s.postPurchase, "Have a purchase in a store count for you", down)
 	httpx.Post(s.HTTP, "/api/subscription/restore/", identity.User, s.postRestore, "Have all that you bought in a store count for you again", down)
+	httpx.Post(s.HTTP, "/api/subscription/purchase/", identity.User, s.postPurchase, "Have a purchase in a store count for you")
+	httpx.Post(s.HTTP, "/api/subscription/restore/", identity.User, s.postRestore, "Have all that you bought in a store count for you again")
 
 	hook := httpx.Refuses(http.StatusBadRequest, http.StatusConflict)
 	httpx.Post(s.HTTP, "/api/subscription/webhook/stripe/", identity.Anyone, s.postWebhook(Stripe), "What Stripe tells", hook, httpx.Unread)
