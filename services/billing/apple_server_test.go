@@ -2,6 +2,7 @@ package billing_test
 
 import (
 	"encoding/json"
+	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -14,6 +15,7 @@ import (
 	"hearth.internal/billing"
 	"hearth.internal/billing/appstore"
 	"hearth.internal/billing/appstore/appstoretest"
+	"hearth.internal/pkg/boot"
 	"hearth.internal/pkg/pg"
 	"hearth.internal/pkg/testkit"
 )
@@ -53,7 +55,7 @@ func appleConfig(t testing.TB, chain *appstoretest.Chain) billing.Config {
 // openAppStore runs the service. Apple is asked there unless deaf.
 func openAppStore(t testing.TB, deaf bool, options ...func(*billing.Config)) *appStore {
 	t.Helper()
-	a := &appStore{t: t, chain: appstoretest.NewChain(t, appstoretest.Flaws{})}
+	a := &appStore{t: t, chain: appstoretest.NewChain(t, appstoretest.Options{})}
 	cfg := appleConfig(t, a.chain)
 	now := func() time.Time { return testkit.Start }
 	if !deaf {
@@ -194,4 +196,11 @@ func (a *appStore) changed(user uuid.UUID) int {
 		}
 	}
 	return n
+}
+
+// openFails is why the service does not open.
+func openFails(t testing.TB, cfg billing.Config) error {
+	t.Helper()
+	_, err := boot.Open(t.Context(), billing.New(cfg), boot.Options{Config: cfg.Service, LogOut: io.Discard, OpsOff: true})
+	return err
 }

@@ -57,7 +57,7 @@ func TestATrialAtAppleIsHadOnce(t *testing.T) {
 
 func TestAReceiptThatIsNotGoodIsRefused(t *testing.T) {
 	a := openAppStore(t, true)
-	other := appstoretest.NewChain(t, appstoretest.Flaws{})
+	other := appstoretest.NewChain(t, appstoretest.Options{})
 	good := period("1", testkit.Start)
 	parts := strings.Split(a.chain.Sign(good), ".")
 	longer := strings.Split(a.chain.Sign(with(good, object{"expiresDate": ms(testkit.Start.AddDate(10, 0, 0))})), ".")

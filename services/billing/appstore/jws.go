@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
+	"crypto/sha256"
 	"crypto/x509"
 	_ "embed" // Apple's root
 	"encoding/asn1"
@@ -16,6 +17,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -28,11 +30,28 @@ import (
 var AppleRoots []byte
 
 // Roots are the certificates that signed data has to lead up to.
-type Roots struct{ pool *x509.CertPool }
+type Roots struct {
+	pool *x509.CertPool
+	mu   sync.Mutex
+	// good are the signers that were found good: Apple has a few at a time, and to look at one's certificates takes thirty
+	// times as long as to look at what it has signed.
+	good map[[sha256.Size]byte]signer
+}
+
+// maxGood is far more than Apple has.
+const maxGood = 64
+
+// signer is a key, and from when until when all the certificates above it are good.
+type signer struct {
+	key         *ecdsa.PublicKey
+	from, until time.Time
+}
+
+func (s signer) goodAt(t time.Time) bool { return !t.Before(s.from) && !t.After(s.until) }
 
 // ParseRoots reads PEM. It fails when there is anything but certificates in it, or none.
 func ParseRoots(text []byte) (*Roots, error) {
-	roots := &Roots{pool: x509.NewCertPool()}
+	roots := &Roots{pool: x509.NewCertPool(), good: map[[sha256.Size]byte]signer{}}
 	n := 0
 	for block, rest := pem.Decode(text); ; block, rest = pem.Decode(rest) {
 		if block == nil {
@@ -123,6 +142,13 @@ func (r *Roots) key(chain []string, at time.Time) (*ecdsa.PublicKey, error) {
 	if len(chain) != 3 {
 		return nil, fmt.Errorf("it has %d certificates instead of 3", len(chain))
 	}
+	sum := sha256.Sum256([]byte(chain[0] + "." + chain[1]))
+	r.mu.Lock()
+	known, found := r.good[sum]
+	r.mu.Unlock()
+	if found && known.goodAt(at) {
+		return known.key, nil
+	}
 	var certificates [2]*x509.Certificate
 	for i := range certificates {
 		if len(chain[i]) > maxCertificate {
@@ -148,13 +174,29 @@ func (r *Roots) key(chain []string, at time.Time) (*ecdsa.PublicKey, error) {
 	if err != nil {
 		return nil, errors.New("its certificates do not lead up to Apple")
 	}
-	if !slices.ContainsFunc(ways, func(way []*x509.Certificate) bool { return len(way) == 3 && way[1].Equal(intermediate) }) {
+	way := slices.IndexFunc(ways, func(way []*x509.Certificate) bool { return len(way) == 3 && way[1].Equal(intermediate) })
+	if way < 0 {
 		return nil, errors.New("its certificates lead up to Apple in another way")
 	}
 	key, ok := leaf.PublicKey.(*ecdsa.PublicKey)
 	if !ok || key.Curve != elliptic.P256() {
 		return nil, errors.New("its key is of another kind")
 	}
+	good := signer{key: key, from: leaf.NotBefore, until: leaf.NotAfter}
+	for _, c := range ways[way][1:] {
+		if c.NotBefore.After(good.from) {
+			good.from = c.NotBefore
+		}
+		if c.NotAfter.Before(good.until) {
+			good.until = c.NotAfter
+		}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.good) >= maxGood {
+		clear(r.good)
+	}
+	r.good[sum] = good
 	return key, nil
 }
 

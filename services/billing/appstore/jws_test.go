@@ -44,13 +44,15 @@ func TestTheRootIsApples(t *testing.T) {
 }
 
 func TestWhatAppleSignedIsRead(t *testing.T) {
-	chain := appstoretest.NewChain(t, appstoretest.Flaws{})
-	short := appstoretest.NewChain(t, appstoretest.Flaws{Short: true})
+	chain := appstoretest.NewChain(t, appstoretest.Options{})
+	large := appstoretest.NewChain(t, appstoretest.Options{AsApple: true})
+	short := appstoretest.NewChain(t, appstoretest.Options{Short: true})
 	for name, c := range map[string]struct {
 		chain *appstoretest.Chain
 		at    time.Time
 	}{
 		"today":                       {chain, now},
+		"by keys as Apple's":          {large, now},
 		"a little ahead of our clock": {chain, now.Add(4 * time.Minute)},
 		"then, by a certificate that has ended by now": {short, now.AddDate(-2, 0, 0)},
 	} {
@@ -62,21 +64,21 @@ func TestWhatAppleSignedIsRead(t *testing.T) {
 }
 
 func TestWhatAppleDidNotSignIsRefused(t *testing.T) {
-	chain := appstoretest.NewChain(t, appstoretest.Flaws{})
-	other := appstoretest.NewChain(t, appstoretest.Flaws{})
+	chain := appstoretest.NewChain(t, appstoretest.Options{})
+	other := appstoretest.NewChain(t, appstoretest.Options{})
 	good := chain.Sign(transaction(now))
 	parts := strings.Split(good, ".")
 	altered := parts[0] + "." + base64.RawURLEncoding.EncodeToString([]byte(`{"originalTransactionId":"9","signedDate":1773144000000}`)) + "." + parts[2]
 	header := func(alg string, x5c ...string) map[string]any { return map[string]any{"alg": alg, "x5c": x5c} }
-	flawed := func(f appstoretest.Flaws) (string, []byte) {
+	flawed := func(f appstoretest.Options) (string, []byte) {
 		c := appstoretest.NewChain(t, f)
 		return c.Sign(transaction(now)), c.Root
 	}
-	noLeafMark, rootA := flawed(appstoretest.Flaws{NoLeafMark: true})
-	noMiddleMark, rootB := flawed(appstoretest.Flaws{NoIntermediateMark: true})
-	noAuthority, rootC := flawed(appstoretest.Flaws{NotAnAuthority: true})
-	ended, rootD := flawed(appstoretest.Flaws{Short: true})
-	otherKind, rootE := flawed(appstoretest.Flaws{P384: true})
+	noLeafMark, rootA := flawed(appstoretest.Options{NoLeafMark: true})
+	noMiddleMark, rootB := flawed(appstoretest.Options{NoIntermediateMark: true})
+	noAuthority, rootC := flawed(appstoretest.Options{NotAnAuthority: true})
+	ended, rootD := flawed(appstoretest.Options{Short: true})
+	otherKind, rootE := flawed(appstoretest.Options{P384: true})
 	for name, c := range map[string]struct {
 		signed string
 		root   []byte
@@ -115,6 +117,17 @@ func TestWhatAppleDidNotSignIsRefused(t *testing.T) {
 			t.Errorf("%s: taken", name)
 		}
 	}
+	// A signer that was found good is so only while its certificates are.
+	short := appstoretest.NewChain(t, appstoretest.Options{Short: true})
+	trusted := roots(t, short.Root)
+	for _, at := range []time.Time{now.AddDate(-2, 0, 0), now, now.AddDate(-2, 0, 0), now.AddDate(-10, 0, 0)} {
+		if err := trusted.Verify(short.Sign(transaction(at)), now, &appstore.Transaction{}); (err == nil) != (at.Year() == 2024) {
+			t.Errorf("signed in %d: %v", at.Year(), err)
+		}
+	}
+	if err := trusted.Verify(short.SignWith(header("ES256", short.X5C[0], chain.X5C[1], short.X5C[2]), transaction(now.AddDate(-2, 0, 0))), now, &appstore.Transaction{}); err == nil {
+		t.Error("a good signer under another intermediate: taken")
+	}
 	if err := roots(t, appstore.AppleRoots).Verify(good, now, &appstore.Transaction{}); err == nil {
 		t.Error("Apple's root takes what a test has signed")
 	}
@@ -133,7 +146,7 @@ func TestRootsAreCertificates(t *testing.T) {
 
 // FuzzVerify: whatever comes is refused or read, never a panic; and nothing that the chain did not sign is read.
 func FuzzVerify(f *testing.F) {
-	chain := appstoretest.NewChain(f, appstoretest.Flaws{})
+	chain := appstoretest.NewChain(f, appstoretest.Options{})
 	trusted := roots(f, chain.Root)
 	good := chain.Sign(transaction(now))
 	parts := strings.Split(good, ".")

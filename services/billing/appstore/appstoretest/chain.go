@@ -32,12 +32,13 @@ var (
 	until  = time.Date(2040, 1, 1, 0, 0, 0, 0, time.UTC)
 )
 
-// Flaws are what may be wrong with a chain.
-type Flaws struct {
+// Options are what is different about a chain, and mostly wrong.
+type Options struct {
 	NoLeafMark, NoIntermediateMark bool
 	NotAnAuthority                 bool // the intermediate
 	Short                          bool // the leaf is good until 2025 only
 	P384                           bool // the leaf's key
+	AsApple                        bool // the keys above the leaf are of P-384, as Apple's: slower, and right
 }
 
 // Chain is a root, an intermediate and a leaf that signs.
@@ -49,9 +50,13 @@ type Chain struct {
 }
 
 // NewChain makes one.
-func NewChain(t testing.TB, f Flaws) *Chain {
+func NewChain(t testing.TB, f Options) *Chain {
 	t.Helper()
-	rootKey, middleKey, leafKey := newKey(t, elliptic.P384()), newKey(t, elliptic.P384()), newKey(t, elliptic.P256())
+	above := elliptic.P256()
+	if f.AsApple {
+		above = elliptic.P384()
+	}
+	rootKey, middleKey, leafKey := newKey(t, above), newKey(t, above), newKey(t, elliptic.P256())
 	if f.P384 {
 		leafKey = newKey(t, elliptic.P384())
 	}
