@@ -169,7 +169,7 @@ func (a *appleShop) receipt(_ context.Context, r receipt, terms terms) (evidence
 	default:
 		o.State, o.AutoRenew = Expired, false
 	}
-	return evidence{Observation: o, Superseded: t.IsUpgraded, Check: a.client != nil && now.Sub(o.At) > settled}, nil
+	return evidence{Observation: o, SignedAt: t.SignedDate.Time(), Superseded: t.IsUpgraded, Check: a.client != nil && now.Sub(o.At) > settled}, nil
 }
 
 // settled is how old a transaction is when more may be known of it than it says itself.

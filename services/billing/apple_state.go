@@ -56,10 +56,10 @@ func (a *appleShop) observation(f facts, terms terms) (o Observation, doubtful b
 	}
 	o.AutoRenew = f.renewal.OriginalTransactionID == "" || f.renewal.AutoRenewStatus == 1
 	o.State = f.state(gone, a.clock.Now())
-	switch o.State {
-	case PastDue:
+	if o.State == PastDue {
 		o.GraceUntil = f.renewal.GracePeriodExpiresDate.Pointer()
-	case Expired, Revoked:
+	}
+	if o.State == Expired || o.State == Revoked {
 		o.AutoRenew = false
 	}
 	return o, doubtful, nil

@@ -4,6 +4,8 @@
 // purchase.go says what counts, entitlement.go what follows, account.go how it is changed. What shops tell (webhook.go) is
 // kept as it came and worked off afterwards; what is to be done in a shop (errand.go) is a row before it is done. What staff
 // edit is one statement (offer.go), and what they do to an account one change of it (staff.go).
+// kept as it came and worked off afterwards; what is to be done in a shop (errand.go) is a row before it is done. What the apps bring of what was bought in a store is a
+// receipt (receipt.go).
 //
 // Tables: plans, what each tier allows; settings; products, what is for sale; subscriptions, one for every person;
 // purchases; entitlement_changes, who changed what and why; webhook_events; errands; features, upgrade_triggers and

@@ -64,6 +64,9 @@ type evidence struct {
 	Observation
 	// Superseded: something newer has taken its place within the same purchase, of which it says nothing.
 	Superseded bool
+	// SignedAt is when it was signed; zero: it tells how the purchase is now. What it proves is as of At, unless it is of a
+	// later period than is known.
+	SignedAt time.Time
 	// Check: it may not be the last word, and the shop can be asked.
 	Check bool
 }
@@ -222,6 +225,9 @@ func (a *Account) present(source Source, e evidence, now time.Time) {
 	}
 	if p != nil && e.State == Revoked && p.ExpiresAt != nil && e.ExpiresAt != nil && p.ExpiresAt.After(*e.ExpiresAt) {
 		return // what was given back was paid for a time before
+	}
+	if p != nil && !e.SignedAt.IsZero() && e.State == Active && p.ExpiresAt != nil && e.ExpiresAt.After(*p.ExpiresAt) {
+		e.At = e.SignedAt
 	}
 	if a.observe(source, e.Observation, now) == applied && e.Check {
 		a.Purchase(source, e.ExternalID).CheckAt = new(exact(now))

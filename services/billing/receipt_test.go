@@ -330,3 +330,24 @@ func TestWhoCannotAskDoesNotTryAllTheTime(t *testing.T) {
 		t.Errorf("a day late: %+v", sub)
 	}
 }
+
+// TestAReceiptOfALaterPeriodIsNews: also when that period began before Apple told that it could not be paid.
+func TestAReceiptOfALaterPeriodIsNews(t *testing.T) {
+	a := openAppStore(t, true)
+	ann := uuid.New()
+	first := period("1", testkit.Start.Add(-30*day-time.Hour))
+	second := period("1", testkit.Start.Add(-time.Hour))
+	a.Clock.Set(testkit.Start.Add(-2 * day))
+	a.buy(ann, first)
+	a.Clock.Set(testkit.Start)
+	a.tell(a.notify("DID_FAIL_TO_RENEW", "", testkit.Start.Add(-time.Minute), 3, first, renewal(first, testkit.Start, object{"isInBillingRetryPeriod": true})))
+	if sub := a.has(ann); sub.Tier != "free" || sub.State != billing.OnHold {
+		t.Fatalf("not paid: %+v", sub)
+	}
+	if sub := a.buy(ann, second); sub.Tier != "free" {
+		t.Errorf("signed before it failed: %+v", sub)
+	}
+	if sub := a.buy(ann, with(second, object{"signedDate": ms(testkit.Start)})); sub.Tier != "pro" {
+		t.Errorf("signed since: %+v", sub)
+	}
+}
