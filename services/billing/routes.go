@@ -18,17 +18,17 @@ func (s *Service) routes() {
 	httpx.Get(s.HTTP, "/api/subscription/promotions/", identity.User, s.getPromotions, "The promotions for you, the most important first",
 		httpx.Describe("By tier, date, platform and share of people. Without a platform: those for every platform."))
 	httpx.Get(s.HTTP, "/api/subscription/products/", identity.User, s.getProducts, "What is for sale, on a platform or on all")
+
 	managed := httpx.Refuses(http.StatusConflict)
 	httpx.Post(s.HTTP, "/api/subscription/checkout/", identity.User, s.postCheckout, "Buy a subscription by Stripe")
 	httpx.Post(s.HTTP, "/api/subscription/portal/", identity.User, s.postPortal, "See invoices and change how you pay, at Stripe")
 	httpx.Post(s.HTTP, "/api/subscription/cancel/", identity.User, s.postCancel, "End your Stripe subscription when what is paid for is over", managed)
 	httpx.Post(s.HTTP, "/api/subscription/resume/", identity.User, s.postResume, "Take the end of your Stripe subscription back", managed)
 	httpx.Post(s.HTTP, "/api/subscription/change/", identity.User, s.postChange, "Change to another product, such as from the month to the year")
+
 	down := httpx.Refuses(http.StatusServiceUnavailable)
 	httpx.Post(s.HTTP, "/api/subscription/purchase/", identity.User, s.postPurchase, "Have a purchase in a store count for you", down)
 	httpx.Post(s.HTTP, "/api/subscription/restore/", identity.User, s.postRestore, "Have all that you bought in a store count for you again", down)
-	httpx.Post(s.HTTP, "/api/subscription/purchase/", identity.User, s.postPurchase, "Have a purchase in a store count for you")
-	httpx.Post(s.HTTP, "/api/subscription/restore/", identity.User, s.postRestore, "Have all that you bought in a store count for you again")
 
 	hook := httpx.Refuses(http.StatusBadRequest, http.StatusConflict)
 	httpx.Post(s.HTTP, "/api/subscription/webhook/stripe/", identity.Anyone, s.postWebhook(Stripe), "What Stripe tells", hook, httpx.Unread)

@@ -99,8 +99,9 @@ func (s *Service) GiveTier(ctx context.Context, user uuid.UUID, in GrantFields, 
 	var given bool
 	who := whose{User: user, Certain: true, Source: Grant, External: request.String()}
 	view, err := s.reviseByStaff(ctx, who, b, fmt.Sprintf("gave %s %s (%s)", in.Tier, until, id), func(a *Account) error {
-		if given = a.boughtBy == uuid.Nil; !given {
-			if a.boughtBy != user {
+		owner, taken := a.boughtBy[who.External]
+		if given = !taken; taken {
+			if owner != user {
 				return apperr.IDTaken.New("That request was another person's.")
 			}
 			return nil

@@ -181,7 +181,7 @@ func (s *Service) afterwards(ctx context.Context, source Source, account Account
 		return s.order(ctx, errand{UserID: account.UserID, Source: source, Kind: cancelNow, ExternalID: o.ExternalID, ProductID: o.ProductID})
 	}
 	if p := account.Purchase(source, o.ExternalID); p != nil && p.Version == 1 {
-		return reviveWebhooks(ctx, s.DB, source, o.ExternalID, s.Clock.Now())
+		return reviveWebhooks(ctx, s.DB, source, []string{o.ExternalID}, s.Clock.Now())
 	}
 	return nil
 }
