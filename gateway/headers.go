@@ -37,7 +37,7 @@ func parseForwarded(entry string) (netip.Addr, bool) {
 var ours = []string{"x-hearth-", "x-user-", "x-forwarded-", "x-original-", "x-envoy-"}
 
 // notForwarded are headers of a request that end here: those of one hop (RFC 9110, section 7.6.1), those that say who
-// is asking or from where, and those that the gateway sets itself.
+// is asking or from where, and those that the gateway sets itself. What the shops tell keeps its Authorization: see rewrite.
 var notForwarded = map[string]bool{
 	"connection": true, "proxy-connection": true, "keep-alive": true, "te": true, "trailer": true, "transfer-encoding": true,
 	"upgrade": true, "proxy-authenticate": true, "proxy-authorization": true, "expect": true,

@@ -44,6 +44,39 @@ func TestHeadersThatClientsMayNotSend(t *testing.T) {
 	}
 }
 
+// TestOnlyShopsProofsPass: what the shops send to prove themselves arrives as it came, and nobody's token anywhere else.
+func TestOnlyShopsProofsPass(t *testing.T) {
+	w := build(t)
+	token, _ := w.signIn("UTC")
+	for _, service := range []*service{w.auth, w.residence, w.task, w.papers} {
+		service.answers(nil) // tells what it got
+	}
+	w.auth.answers(w.people.serve(w.auth))
+	hooks := 0
+	for _, r := range w.table {
+		if r.Service == itself || r.Body == streamed {
+			continue
+		}
+		sent := "Token " + token
+		if r.Rate == hook {
+			sent = "Bearer eyJhbGciOiJSUzI1NiJ9.e30.c2ln=="
+			hooks++
+		}
+		path := strings.NewReplacer("{", "", "}", "").Replace(r.Path)
+		g := w.want(t, 200, r.Method, path, "", "{}", "Authorization", sent).got()
+		if arrived := g.Header.Get("Authorization"); r.Rate == hook && arrived != sent || r.Rate != hook && arrived != "" {
+			t.Errorf("%s %s: %q arrived", r.Method, r.Path, arrived)
+		}
+	}
+	if hooks == 0 {
+		t.Error("no shop tells anything")
+	}
+	a := w.raw(t, "POST /api/subscription/webhook/google/ HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer a.b.c\r\nX-Hearth-Passport: forged\r\nProxy-Authorization: Basic forged\r\nContent-Length: 2\r\n\r\n{}")
+	if g := a.got(); g.Actor.Kind != identity.Anonymous || g.Header.Get("Proxy-Authorization") != "" || g.Header.Get("Authorization") != "Bearer a.b.c" {
+		t.Errorf("a shop came as %+v with %v", g.Actor, g.Header)
+	}
+}
+
 func TestHeadersThatAreNotHeaders(t *testing.T) {
 	w := build(t)
 	for _, text := range []string{
