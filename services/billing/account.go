@@ -27,6 +27,8 @@ type Account struct {
 	Had       Entitlement // as it was last written down
 
 	version int
+	// orders are what is to be done in the shops because of the change: they are written with it.
+	orders []errand
 	// boughtBy is whose the purchases are that were looked for, by their external ids.
 	boughtBy map[string]uuid.UUID
 }
@@ -131,6 +133,10 @@ func (a *Account) observe(source Source, o Observation, now time.Time) taken {
 	}
 	took := p.observe(o)
 	if (o.IsTrial || o.Tried) && a.TriedAt == nil { // also when it is told late
+	if took == applied && o.Acknowledge {
+		a.orders = append(a.orders, errand{ID: uuid.Must(uuid.NewV7()), Source: source, Kind: acknowledge, ExternalID: o.ExternalID, ProductID: o.ProductID})
+	}
+	if took == applied && o.IsTrial && a.TriedAt == nil {
 		a.TriedAt = new(exact(o.StartedAt))
 	}
 	if old := a.Purchase(source, o.Replaces); o.Replaces != "" && old != nil && old.SupersededBy == nil {
@@ -154,7 +160,7 @@ func (s *Service) write(ctx context.Context, a *Account, before Account, cause C
 	}
 	event := events.Subscription{UserID: a.UserID, Tier: has.Tier, Source: string(has.Source), State: string(has.State), IsFree: a.IsFree, Version: a.version + 1}
 	written, err := saveAccount(ctx, s.DB, saved{
-		account: a, has: has, had: had, purchases: changed, cause: cause, event: event, notice: turn(a.UserID, had, has), now: now,
+		account: a, has: has, had: had, purchases: changed, orders: a.orders, cause: cause, event: event, notice: turn(a.UserID, had, has), now: now,
 	})
 	if err != nil {
 		return false, fmt.Errorf("write the subscription of %s: %w", a.UserID, err)
@@ -162,6 +168,9 @@ func (s *Service) write(ctx context.Context, a *Account, before Account, cause C
 	if written {
 		a.version++
 		a.Had = has
+		if len(a.orders) > 0 {
+			s.work.ring()
+		}
 		events.SubscriptionChanged.Committed(ctx, s.Relay, event)
 	}
 	return written, nil

@@ -91,6 +91,7 @@ type saved struct {
 	account   *Account
 	has, had  Entitlement
 	purchases []Purchase // those that changed
+	orders    []errand
 	cause     Cause
 	event     events.Subscription
 	notice    *events.Notice
@@ -118,6 +119,11 @@ var saveAccountSQL = `
 			auto_renew = excluded.auto_renew, environment = excluded.environment, started_at = excluded.started_at, expires_at = excluded.expires_at,
 			grace_until = excluded.grace_until, refunded_until = excluded.refunded_until, superseded_by = excluded.superseded_by,
 			observed_at = excluded.observed_at, check_at = excluded.check_at, version = excluded.version, updated_at = excluded.updated_at),
+	ordered AS (
+		INSERT INTO errands (id, user_id, source, kind, external_id, product_id, next_at, created_at)
+		SELECT e.id, person.user_id, e.source, e.kind, e.external_id, e.product_id, @now::timestamptz, @now::timestamptz
+		FROM jsonb_populate_recordset(NULL::errands, @orders::jsonb) e, person
+		ON CONFLICT ON CONSTRAINT errands_once DO NOTHING),
 	audit AS (
 		INSERT INTO entitlement_changes (id, user_id, at, actor, actor_id, action, reason, webhook_id, before, after)
 		SELECT @change_id::uuid, user_id, @now::timestamptz, @actor::text, @actor_id::uuid, @action::text, @reason::text, @webhook::uuid, @before::jsonb, @after::jsonb
@@ -131,6 +137,10 @@ func saveAccount(ctx context.Context, q pg.Querier, w saved) (bool, error) {
 	purchases, err := json.Marshal(w.purchases)
 	if err != nil {
 		return false, fmt.Errorf("purchases: %w", err)
+	}
+	orders, err := json.Marshal(append([]errand{}, w.orders...))
+	if err != nil {
+		return false, fmt.Errorf("errands: %w", err)
 	}
 	before, err := json.Marshal(w.had)
 	if err != nil {
@@ -149,6 +159,8 @@ func saveAccount(ctx context.Context, q pg.Querier, w saved) (bool, error) {
 		"user": a.UserID, "tier": w.has.Tier, "source": w.has.Source, "state": w.has.State, "is_free": a.IsFree, "flips_at": w.has.FlipsAt,
 		"tried_at": a.TriedAt, "customer": a.Customer, "version": a.version, "now": w.now, "purchases": string(purchases),
 		"change_id": uuid.Must(uuid.NewV7()), "actor": w.cause.Actor, "actor_id": orNull(w.cause.ActorID), "action": w.cause.Action, "reason": w.cause.Reason,
+		"tried_at": a.TriedAt, "customer": a.Customer, "version": a.version, "now": w.now, "purchases": string(purchases), "orders": string(orders),
+		"change_id": uuid.Must(uuid.NewV7()), "actor": w.cause.Actor, "actor_id": orNull(w.cause.ActorID), "reason": w.cause.Reason,
 		"webhook": orNull(w.cause.WebhookID), "before": string(before), "after": string(after), "noticed": w.notice != nil,
 	}
 	args = events.SubscriptionChanged.ArgsAs(ctx, "event", w.event, args)

@@ -14,13 +14,13 @@ import (
 
 // errand is something to be done in a shop. Its row is there before the shop is asked, and goes when it has been done.
 type errand struct {
-	ID         uuid.UUID // also the key by which a shop knows a repetition
-	UserID     uuid.UUID
-	Source     Source
-	Kind       errandKind
-	ExternalID string
-	ProductID  string
-	Tries      int
+	ID         uuid.UUID  `json:"id"` // also the key by which a shop knows a repetition
+	UserID     uuid.UUID  `json:"-"`
+	Source     Source     `json:"source"`
+	Kind       errandKind `json:"kind"`
+	ExternalID string     `json:"external_id"`
+	ProductID  string     `json:"product_id"`
+	Tries      int        `json:"-"`
 }
 
 type errandKind string
@@ -71,7 +71,7 @@ func settleErrand(ctx context.Context, q pg.Querier, e errand, failure error, no
 	if failure != nil {
 		sql = `UPDATE errands SET state = @state::text, outcome = left(@outcome::text, 500), tries = tries + 1, claimed_until = NULL, next_at = @next_at::timestamptz
 			WHERE id = @id::uuid`
-		args["state"], args["outcome"], args["next_at"] = "pending", failure.Error(), now.Add(backOff(e.Tries))
+		args["state"], args["outcome"], args["next_at"] = "pending", failure.Error(), now.Add(pause(e.Tries, failure))
 		if e.Tries+1 >= maxTries {
 			args["state"] = "failed"
 		}

@@ -131,6 +131,8 @@ type Observation struct {
 	Asked bool
 	// RefundOnly says that nothing but RefundedUntil is told.
 	RefundOnly bool
+	// Acknowledge: the shop waits to be told that we know of it.
+	Acknowledge bool
 }
 
 // how an observation was taken.
@@ -170,6 +172,9 @@ func (p *Purchase) observe(o Observation) taken {
 
 // become is the purchase as next, if that is any different.
 func (p *Purchase) become(next Purchase, otherwise taken) taken {
+	if next.State == Expired && next.refunded() {
+		next.State = Revoked // whichever of the two was told first
+	}
 	if next.same(*p) && next.ObservedAt.Equal(p.ObservedAt) {
 		return otherwise
 	}

@@ -12,6 +12,7 @@ import (
 	"go.opentelemetry.io/otel/codes"
 	"golang.org/x/sync/errgroup"
 
+	"hearth.internal/pkg/apperr"
 	"hearth.internal/pkg/events"
 	"hearth.internal/pkg/telemetry"
 )
@@ -121,7 +122,7 @@ func (s *Service) workWebhook(ctx context.Context, w webhook, terms terms) error
 	}
 	settling, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTime)
 	defer cancel()
-	if err := settleWebhook(settling, s.DB, w, state, outcome, notices, s.Clock.Now()); err != nil {
+	if err := settleWebhook(settling, s.DB, w, state, outcome, notices, s.Clock.Now(), pause(w.Tries, err)); err != nil {
 		return err
 	}
 	if len(notices) > 0 {
@@ -220,6 +221,15 @@ func (s *Service) take(ctx context.Context, source Source, o Observation, cause 
 		}
 	}
 	return Account{}, errors.New("the shop's answer is in doubt as well")
+}
+
+// pause is how long to wait before the next try: longer when the shop has said so.
+func pause(tries int, failure error) time.Duration {
+	wait := backOff(tries)
+	if e, ok := errors.AsType[*apperr.Error](failure); ok {
+		wait = max(wait, e.RetryAfter)
+	}
+	return wait
 }
 
 // backOff waits 2 s, 4 s, 8 s ... and an hour at most.

@@ -47,8 +47,8 @@ func claimWebhooks(ctx context.Context, q pg.Querier, now time.Time) ([]webhook,
 }
 
 // settleWebhook writes down what came of a webhook, and the notices with it: both or neither, and once.
-func settleWebhook(ctx context.Context, q pg.Querier, w webhook, state, outcome string, notices []events.Notice, now time.Time) error {
-	args := pgx.NamedArgs{"id": w.ID, "state": state, "outcome": outcome, "now": now, "next_at": now.Add(backOff(w.Tries))}
+func settleWebhook(ctx context.Context, q pg.Querier, w webhook, state, outcome string, notices []events.Notice, now time.Time, wait time.Duration) error {
+	args := pgx.NamedArgs{"id": w.ID, "state": state, "outcome": outcome, "now": now, "next_at": now.Add(wait)}
 	told := ""
 	for i, n := range notices {
 		name := fmt.Sprintf("notice%d", i)
