@@ -49,7 +49,6 @@ type google struct {
 	packages  []string // a purchase token does not say of which of them it is
 	tests     bool
 	clock     clock.Clock
-	log       *slog.Logger
 	purchases *androidpublisher.PurchasesService
 	push      pushCheck
 }
@@ -78,7 +77,7 @@ func (s *Service) openGoogle(all Config) (shop, error) {
 		return nil, err
 	}
 	return &google{
-		packages: cfg.PackageNames, tests: cfg.AllowTestPurchases, clock: s.Clock, log: s.Log, purchases: publisher.Purchases,
+		packages: cfg.PackageNames, tests: cfg.AllowTestPurchases, clock: s.Clock, purchases: publisher.Purchases,
 		push: newPushCheck(cfg, s.Clock, traced(s.Tel, plain)),
 	}, nil
 }

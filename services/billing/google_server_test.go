@@ -336,6 +336,7 @@ func voidedNotice(token, order string, refund int) map[string]any {
 type store struct {
 	*testkit.Service
 	t     *testing.T
+	cfg   billing.Config
 	play  *play
 	log   *lockedBuffer
 	spans *tracetest.SpanRecorder
@@ -372,6 +373,7 @@ func openStore(t *testing.T, change ...func(*billing.Config)) *store {
 	for _, f := range change {
 		f(&cfg)
 	}
+	s.cfg = cfg
 	s.Service = testkit.Run(t, cfg.Service, billing.New(cfg), func(o *boot.Options) {
 		o.LogOut, o.Processors = s.log, append(o.Processors, sdktrace.SpanProcessor(s.spans))
 	})

@@ -324,6 +324,26 @@ func TestAPlanChangedInPlay(t *testing.T) {
 	}
 }
 
+// TestARenewalThatNobodyTellsOf: Google is asked when the time has come, also by a process that starts later.
+func TestARenewalThatNobodyTellsOf(t *testing.T) {
+	s := openStore(t)
+	ann := uuid.New()
+	for _, token := range []string{"renewed", "long-gone"} {
+		s.play.sell(token, ann)
+		s.As(t, ann).Want(200, "POST", "/api/subscription/purchase/", playReceipt(token))
+	}
+	s.play.change("renewed", state("ACTIVE", start.Add(60*day)))
+	s.play.mu.Lock()
+	delete(s.play.purchases, "long-gone")
+	s.play.mu.Unlock()
+	s.exec(`UPDATE purchases SET check_at = '2026-03-10T11:00:00Z'`)
+	testkit.Run(t, s.cfg.Service, billing.New(s.cfg))
+	s.eventually("long-gone 30, renewed 60", `SELECT external_id || ' ' || (expires_at::date - '2026-03-10') FROM purchases WHERE check_at > '2026-03-10T12:00:00Z' ORDER BY 1`)
+	if sub := s.has(ann); !sub.ExpiresAt.Equal(start.Add(60 * day)) {
+		t.Errorf("has %+v", sub)
+	}
+}
+
 // TestADeletedPersonPaysPlayNoMore: the renewal is stopped, also when Google does not answer at first.
 func TestADeletedPersonPaysPlayNoMore(t *testing.T) {
 	s := openStore(t)

@@ -52,14 +52,14 @@ func TestForgedPushesAreRefused(t *testing.T) {
 		}
 	}
 	for name, body := range map[string]any{
-		"no JSON":       "nonsense",
-		"no message":    map[string]any{},
-		"no data":       map[string]any{"message": map[string]any{"messageId": "1"}},
-		"no id":         map[string]any{"message": map[string]any{"data": []byte(`{}`)}},
-		"not base64":    map[string]any{"message": map[string]any{"messageId": "1", "data": "%"}},
-		"no such type":  map[string]any{"message": map[string]any{"messageId": "1", "data": []byte(`{"subscriptionNotification":{"notificationType":"x"}}`)}},
-		"a long token":  s.play.envelope("2", subscriptionNotice(2, strings.Repeat("x", 3000))),
-		"a NUL in it":   s.play.envelope("3", subscriptionNotice(2, "a\x00")),
+		"no JSON":      "nonsense",
+		"no message":   map[string]any{},
+		"no data":      map[string]any{"message": map[string]any{"messageId": "1"}},
+		"no id":        map[string]any{"message": map[string]any{"data": []byte(`{}`)}},
+		"not base64":   map[string]any{"message": map[string]any{"messageId": "1", "data": "%"}},
+		"no such type": map[string]any{"message": map[string]any{"messageId": "1", "data": []byte(`{"subscriptionNotification":{"notificationType":"x"}}`)}},
+		"a long token": s.play.envelope("2", subscriptionNotice(2, strings.Repeat("x", 3000))),
+		"a NUL in it":  s.play.envelope("3", subscriptionNotice(2, "a\x00")),
 	} {
 		if a := s.AsNobody(t).Call("POST", playWebhook, body, "Authorization", good); a.Status != 400 || a.Code() != "webhook_refused" {
 			t.Errorf("%s: %d %s", name, a.Status, a.Body)
