@@ -132,11 +132,10 @@ func (a *Account) observe(source Source, o Observation, now time.Time) taken {
 		p = &a.Purchases[len(a.Purchases)-1]
 	}
 	took := p.observe(o)
-	if (o.IsTrial || o.Tried) && a.TriedAt == nil { // also when it is told late
 	if took == applied && o.Acknowledge {
 		a.orders = append(a.orders, errand{ID: uuid.Must(uuid.NewV7()), Source: source, Kind: acknowledge, ExternalID: o.ExternalID, ProductID: o.ProductID})
 	}
-	if took == applied && o.IsTrial && a.TriedAt == nil {
+	if (o.IsTrial || o.Tried) && a.TriedAt == nil { // also when it is told late
 		a.TriedAt = new(exact(o.StartedAt))
 	}
 	if old := a.Purchase(source, o.Replaces); o.Replaces != "" && old != nil && old.SupersededBy == nil {

@@ -157,10 +157,8 @@ func saveAccount(ctx context.Context, q pg.Querier, w saved) (bool, error) {
 	a := w.account
 	args := pgx.NamedArgs{
 		"user": a.UserID, "tier": w.has.Tier, "source": w.has.Source, "state": w.has.State, "is_free": a.IsFree, "flips_at": w.has.FlipsAt,
-		"tried_at": a.TriedAt, "customer": a.Customer, "version": a.version, "now": w.now, "purchases": string(purchases),
 		"change_id": uuid.Must(uuid.NewV7()), "actor": w.cause.Actor, "actor_id": orNull(w.cause.ActorID), "action": w.cause.Action, "reason": w.cause.Reason,
 		"tried_at": a.TriedAt, "customer": a.Customer, "version": a.version, "now": w.now, "purchases": string(purchases), "orders": string(orders),
-		"change_id": uuid.Must(uuid.NewV7()), "actor": w.cause.Actor, "actor_id": orNull(w.cause.ActorID), "reason": w.cause.Reason,
 		"webhook": orNull(w.cause.WebhookID), "before": string(before), "after": string(after), "noticed": w.notice != nil,
 	}
 	args = events.SubscriptionChanged.ArgsAs(ctx, "event", w.event, args)
