@@ -82,6 +82,7 @@ func (o things) idFor(path, parameter string) string {
 		{"/api/contractors/by-residence/", "residence_id", "residence"}, {"/api/contractors/", "id", "contractor"},
 		{"/api/equipment/", "id", "equipment"}, {"/api/uploads/", "id", "upload"}, {"/api/media/", "upload_id", "upload"},
 		{"/api/documents/", "id", "document"}, {"/api/documents/", "image_id", "image"},
+		{"/api/subscription/upgrade-trigger/", "key", "trigger"},
 	} {
 		if strings.HasPrefix(path, known.prefix) && parameter == known.parameter {
 			return o[known.thing]
@@ -94,6 +95,7 @@ func (o things) idFor(path, parameter string) string {
 func (o things) everybodys(anybody *person) {
 	first := anybody.want(200, "GET", "/api/tasks/templates/", nil)
 	o["template"], o["category"] = first.text("items.0.id"), first.text("items.0.category_id")
+	o["trigger"] = "add_task"
 }
 
 // fill puts the owner's ids into a path; false when it has parameters that this test does not know.
@@ -251,7 +253,7 @@ func (d document) visit(t *testing.T, w *world, stranger *person, owned things, 
 	if !namesAThing {
 		return
 	}
-	if filled != path && strings.HasPrefix(path, "/api/tasks/templates/") { // nobody's in particular
+	if filled != path && (strings.HasPrefix(path, "/api/tasks/templates/") || strings.HasPrefix(path, "/api/subscription/")) { // nobody's in particular
 		mine.want(200, method, filled, body)
 		return
 	}
