@@ -107,8 +107,9 @@ func (s Source) name() string {
 		return "Google Play"
 	case Grant:
 		return "a gift of ours"
+	default:
+		return "Stripe"
 	}
-	return "Stripe"
 }
 
 func (s *stripeShop) checkoutParams(c counter, in NewCheckout) *stripe.CheckoutSessionParams {

@@ -140,7 +140,7 @@ func TestEveryOrderEndsTheSame(t *testing.T) {
 		for j, order := range orders(len(l.steps)) {
 			who := lived{life: l, user: uuid.Must(uuid.NewV7())}
 			id := fmt.Sprintf("%d_%d", i, j)
-			base := stripeSub("sub_"+id, "cus_"+id, who.user.String(), stripeMonth, "active", march1, april1)
+			base := stripeSub("sub_"+id, "cus_"+id, who.user.String(), stripeMonth, march1, april1)
 			s.stripe.put(base.with(l.now...))
 			s.stripe.put(stripeCharge("ch_"+id, base, 499, 499, april1))
 			for _, k := range order {

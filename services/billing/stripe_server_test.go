@@ -227,7 +227,7 @@ func (s *stripeServer) buy(session string) stripeThing {
 	defer s.mu.Unlock()
 	checkout := s.things[session]
 	form := checkout["form"].(url.Values)
-	sub := stripeSub("", form.Get("customer"), form.Get("subscription_data[metadata][user_id]"), form.Get("line_items[0][price]"), "active", s.clock(), s.clock().Add(30*day))
+	sub := stripeSub("", form.Get("customer"), form.Get("subscription_data[metadata][user_id]"), form.Get("line_items[0][price]"), s.clock(), s.clock().Add(30*day))
 	if form.Has("subscription_data[trial_period_days]") {
 		var days int
 		fmt.Sscan(form.Get("subscription_data[trial_period_days]"), &days)
@@ -244,14 +244,14 @@ func stripeItems(price string) stripeThing {
 	return stripeThing{"object": "list", "data": []stripeThing{{"id": "si_1", "object": "subscription_item", "price": stripeThing{"id": price, "object": "price"}}}}
 }
 
-// stripeSub is a subscription as Stripe tells of it; user empty: without metadata.
-func stripeSub(id, customer, user, price, status string, from, to time.Time) stripeThing {
+// stripeSub is a subscription as Stripe tells of it, an active one; user empty: without metadata.
+func stripeSub(id, customer, user, price string, from, to time.Time) stripeThing {
 	metadata := stripeThing{}
 	if user != "" {
 		metadata["user_id"] = user
 	}
 	return stripeThing{
-		"id": id, "object": "subscription", "customer": customer, "status": status, "metadata": metadata, "items": stripeItems(price), "livemode": false,
+		"id": id, "object": "subscription", "customer": customer, "status": "active", "metadata": metadata, "items": stripeItems(price), "livemode": false,
 		"start_date": from.Unix(), "created": from.Unix(), "current_period_start": from.Unix(), "current_period_end": to.Unix(),
 		"cancel_at_period_end": false, "cancel_at": nil, "canceled_at": nil, "ended_at": nil, "trial_start": nil, "trial_end": nil, "pause_collection": nil,
 	}

@@ -18,7 +18,7 @@ import (
 func TestWebhooksThatAreNotStripes(t *testing.T) {
 	s := newStripeShop(t)
 	now := s.Clock.Now()
-	sub := stripeSub("sub_1", "cus_1", uuid.Must(uuid.NewV7()).String(), stripeMonth, "active", now, now.Add(30*day))
+	sub := stripeSub("sub_1", "cus_1", uuid.Must(uuid.NewV7()).String(), stripeMonth, now, now.Add(30*day))
 	body := stripeEvent("evt_1", "customer.subscription.created", now, sub)
 	good := stripeSignature(body, stripeSecret, now)
 	live := []byte(strings.Replace(string(body), `"livemode":false`, `"livemode":true`, -1))
@@ -92,7 +92,7 @@ func TestWhatIsKeptAndIgnored(t *testing.T) {
 	ann, sub := s.subscribed()
 	s.stripe.put(stripeCharge("ch_part", sub, 499, 100, start.Add(30*day)))
 	s.stripe.put(stripeThing{"id": "ch_other", "object": "charge", "amount": 5, "amount_refunded": 5, "refunded": true})
-	s.stripe.put(stripeSub("sub_foreign", "cus_x", ann.String(), "price_of_another_shop", "active", start, start.Add(day)))
+	s.stripe.put(stripeSub("sub_foreign", "cus_x", ann.String(), "price_of_another_shop", start, start.Add(day)))
 	for id, e := range map[string]struct {
 		kind   string
 		object stripeThing
@@ -100,7 +100,7 @@ func TestWhatIsKeptAndIgnored(t *testing.T) {
 	}{
 		"1": {"customer.updated", stripeThing{"id": "cus_1", "object": "customer"}, "nothing follows"},
 		"2": {"a.type.of.tomorrow", stripeThing{"id": "x_1", "object": "x"}, "nothing follows"},
-		"3": {"customer.subscription.updated", stripeSub("sub_foreign", "cus_x", ann.String(), "price_of_another_shop", "active", start, start.Add(day)), `"price_of_another_shop" is none of ours`},
+		"3": {"customer.subscription.updated", stripeSub("sub_foreign", "cus_x", ann.String(), "price_of_another_shop", start, start.Add(day)), `"price_of_another_shop" is none of ours`},
 		"4": {"invoice.paid", stripeInvoice(stripeThing{"id": "sub_foreign"}, "subscription_cycle"), "is none of ours"},
 		"5": {"invoice.paid", stripeThing{"id": "in_1", "object": "invoice"}, "of no subscription"},
 		"6": {"invoice.paid", stripeInvoice(stripeThing{"id": "sub_nowhere"}, "subscription_cycle"), "knows it no more"},
@@ -168,7 +168,7 @@ func TestARefundOfWhatIsNotKnownYet(t *testing.T) {
 func TestWhatNobodyHasClaimedWaits(t *testing.T) {
 	s := newStripeShop(t)
 	ann := uuid.Must(uuid.NewV7())
-	sub := stripeSub("sub_staff", "cus_staff", "", stripeYear, "active", start.Add(-time.Hour), start.Add(365*day))
+	sub := stripeSub("sub_staff", "cus_staff", "", stripeYear, start.Add(-time.Hour), start.Add(365*day))
 	s.stripe.put(sub)
 	s.stripe.put(stripeCharge("ch_1", sub, 499, 499, start.Add(365*day)))
 	for _, body := range [][]byte{
