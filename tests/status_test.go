@@ -267,7 +267,7 @@ func (m *mutations) one() (string, int) {
 	case 21:
 		return "transfer", p.call("POST", "/api/residences/"+home+"/transfer/", map[string]any{"user_id": other.ID}).Status
 	case 22:
-		return "grant", staff("POST", "/internal/admin/people/"+p.ID+"/grant", map[string]any{"tier": "pro"})
+		return "grant", staff("POST", "/internal/admin/people/"+p.ID+"/grant", map[string]any{"tier": "pro", "until": nil})
 	case 23:
 		return "free", staff("PUT", "/internal/admin/people/"+p.ID+"/free", map[string]any{"is_free": m.random.IntN(2) == 0})
 	case 24:

@@ -34,13 +34,3 @@ type AttachAnswer struct {
 func (d Document) Attachable(ctx context.Context, q AttachQuery) (AttachAnswer, error) {
 	return call[AttachAnswer](ctx, d.remote, http.MethodPost, "/internal/attachable", q)
 }
-
-// DocumentCountsQuery asks how many documents residences hold.
-type DocumentCountsQuery struct {
-	ResidenceIDs []uuid.UUID `json:"residence_ids"`
-}
-
-// Counts answers the documents by residence; one without any is missing: POST /internal/document-counts.
-func (d Document) Counts(ctx context.Context, q DocumentCountsQuery) (map[uuid.UUID]int, error) {
-	return call[map[uuid.UUID]int](ctx, d.remote, http.MethodPost, "/internal/document-counts", q)
-}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	lru "github.com/hashicorp/golang-lru/v2"
 
 	"hearth.internal/pkg/apperr"
 	"hearth.internal/pkg/cache"
@@ -32,7 +33,11 @@ type Directory struct {
 	of func(ctx context.Context, owner uuid.UUID) (Plan, error)
 }
 
+// remembered is how many plans a process remembers for when nobody can be asked, at about 200 bytes each.
+const remembered = 10_000
+
 // New makes a directory that loads what the cache does not have. A plan is kept for as long as it cannot change by itself.
+// While billing does not answer, what it said last goes on counting: nobody is kept from their tasks by it.
 func New(c *cache.Cache, now clock.Clock, load func(ctx context.Context, owner uuid.UUID) (internalapi.Plan, error)) *Directory {
 	cached := func(ctx context.Context, owner uuid.UUID) (Plan, error) {
 		return cache.LoadFor(ctx, c, cache.PlanKey(owner), func(ctx context.Context) (Plan, time.Duration, error) {
@@ -44,14 +49,31 @@ func New(c *cache.Cache, now clock.Clock, load func(ctx context.Context, owner u
 			return Plan(loaded), good, err
 		})
 	}
+	last := newMemory()
 	return &Directory{func(ctx context.Context, owner uuid.UUID) (Plan, error) {
 		plan, err := cached(ctx, owner)
 		if err == nil && plan.over(now.Now()) { // Redis has another clock
 			c.Drop(ctx, cache.PlanKey(owner))
 			plan, err = cached(ctx, owner)
 		}
+		if apperr.ServiceUnavailable.Has(err) {
+			if known, found := last.Get(owner); found && !known.over(now.Now()) {
+				return known, nil
+			}
+		}
+		if err == nil {
+			last.Add(owner, plan)
+		}
 		return plan, err
 	}}
+}
+
+func newMemory() *lru.Cache[uuid.UUID, Plan] {
+	memory, err := lru.New[uuid.UUID, Plan](remembered)
+	if err != nil {
+		panic(err) // only of a size below one
+	}
+	return memory
 }
 
 // Fixed is the directory in which everybody has the same plan.

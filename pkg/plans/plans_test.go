@@ -110,3 +110,20 @@ func TestTheRefusalSaysWhatToOffer(t *testing.T) {
 		t.Errorf("it says %q", e.Detail)
 	}
 }
+
+// TestWhileBillingIsAwayWhatItSaidLastCounts: and who it has said nothing of cannot be told about.
+func TestWhileBillingIsAwayWhatItSaidLastCounts(t *testing.T) {
+	b, ada, bob := open(t), uuid.New(), uuid.New()
+	b.now.Tasks, b.now.Until = new(100), new(b.clock.Now().Add(time.Hour))
+	b.want(t, ada, 100, 1)
+	b.err = apperr.ServiceUnavailable.New("away")
+	b.cache.Drop(t.Context(), cache.PlanKey(ada))
+	b.want(t, ada, 100, 2)
+	if _, err := b.Of(t.Context(), bob); !apperr.ServiceUnavailable.Has(err) {
+		t.Errorf("somebody not known: %v", err)
+	}
+	b.clock.Advance(time.Hour)
+	if _, err := b.Of(t.Context(), ada); !apperr.ServiceUnavailable.Has(err) {
+		t.Errorf("a plan that is over: %v", err)
+	}
+}

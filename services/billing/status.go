@@ -54,16 +54,24 @@ type OverLimit struct {
 
 // StatusOf answers the actor's status: from the cache, or else worked out in one phase of parallel questions.
 func (s *Service) StatusOf(ctx context.Context, actor identity.Actor) (Status, error) {
-	for range 2 {
-		status, err := cache.Load(ctx, s.Cache, cache.StatusKey(actor.UserID), cache.StatusTTL, func(ctx context.Context) (Status, error) {
-			return s.workOutStatus(ctx, actor.UserID)
-		})
-		if err != nil || status.Until == nil || s.Clock.Now().Before(*status.Until) {
-			return status, err
-		}
-		s.Cache.Drop(ctx, cache.StatusKey(actor.UserID)) // it has ended since
+	status, err := s.cachedStatus(ctx, actor.UserID)
+	if err == nil && status.Until != nil && !s.Clock.Now().Before(*status.Until) { // Redis has another clock
+		s.Cache.Drop(ctx, cache.StatusKey(actor.UserID))
+		status, err = s.cachedStatus(ctx, actor.UserID)
 	}
-	return s.workOutStatus(ctx, actor.UserID)
+	return status, err
+}
+
+// cachedStatus is kept for as long as it cannot change by itself.
+func (s *Service) cachedStatus(ctx context.Context, user uuid.UUID) (Status, error) {
+	return cache.LoadFor(ctx, s.Cache, cache.StatusKey(user), func(ctx context.Context) (Status, time.Duration, error) {
+		status, err := s.workOutStatus(ctx, user)
+		good := cache.StatusTTL
+		if status.Until != nil {
+			good = min(good, status.Until.Sub(s.Clock.Now()))
+		}
+		return status, good, err
+	})
 }
 
 // workOutStatus asks everybody at once.

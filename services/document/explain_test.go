@@ -73,7 +73,7 @@ func TestHotStatementsScanNoTable(t *testing.T) {
 		"delete": deleteDocumentSQL, "document": documentSQL, "documents": documentsSQL, "find": findDocumentsSQL, "warranties": warrantiesSQL,
 		"documents of a task": documentsSQL, "documents of equipment": documentsSQL, "expiring": documentsSQL,
 		"equipment on paper": paperEquipmentSQL, "warranties on paper": paperWarrantiesSQL, "documents on paper": paperDocumentsSQL,
-		"counts": documentCountsSQL, "usage": usageSQL, "documents of an owner": usedDocumentsSQL, "let go of a task": letGoSQL, "let go of a contractor": letGoSQL,
+		"usage": usageSQL, "documents of an owner": usedDocumentsSQL, "let go of a task": letGoSQL, "let go of a contractor": letGoSQL,
 		"let go of a task that moved": letGoOfMovedSQL, "let go of what is gone": letGoOfGoneSQL,
 		"sync documents": syncDocumentsSQL, "sync equipment": syncEquipmentSQL, "sync tombstones": delta.TombstonesSQL,
 	} {

@@ -179,25 +179,6 @@ func countRoundTrips(t *testing.T, h house) {
 	}
 }
 
-func TestDocumentsInNumbers(t *testing.T) {
-	h := open(t)
-	h.file(t, h.owner, nil)
-	h.file(t, h.member, nil)
-	h.file(t, h.stranger, doc{"residence_id": h.elsewhere})
-	part := h.AsPart(t, "billing")
-	a := part.Want(200, "POST", "/internal/document-counts", doc{"residence_ids": []uuid.UUID{h.home, h.elsewhere, newID()}})
-	if got := testkit.JSON[map[uuid.UUID]int](t, a); len(got) != 2 || got[h.home] != 2 || got[h.elsewhere] != 1 || sqlTrips(a) != 1 {
-		t.Errorf("counts %v in %d round trips", got, sqlTrips(a))
-	}
-	if got := string(part.Want(200, "POST", "/internal/document-counts", doc{"residence_ids": []uuid.UUID{}}).Body); got != "{}\n" {
-		t.Errorf("counts of no residence: %s", got)
-	}
-	counts, err := h.Calls.Document(h.URL).Counts(t.Context(), internalapi.DocumentCountsQuery{ResidenceIDs: []uuid.UUID{h.home}})
-	if err != nil || counts[h.home] != 2 {
-		t.Errorf("counts %v, %v", counts, err)
-	}
-}
-
 func TestTheAPIDocumentNamesWhatIsAnswered(t *testing.T) {
 	h := open(t)
 	d := testkit.JSON[struct {

@@ -38,7 +38,6 @@ func (s *Service) routes() {
 	httpx.Delete(s.HTTP, "/api/documents/{id}/images/{image_id}/", identity.User, s.deleteImage, "Take an image from a document", gone)
 
 	httpx.Post(s.HTTP, "/internal/usage", identity.Internal, s.postUsage, "What a person uses of their plan")
-	httpx.Post(s.HTTP, "/internal/document-counts", identity.Internal, s.postDocumentCounts, "Documents of residences in numbers")
 	httpx.Post(s.HTTP, "/internal/residence-papers", identity.Internal, s.postResidencePapers, "Equipment, warranties and other documents of a residence, for its history")
 	httpx.Post(s.HTTP, "/internal/sync", identity.User, s.postSync, "What changed for a person since a cursor")
 	httpx.Get(s.HTTP, "/internal/media/{upload_id}", identity.Internal, s.getInternalMedia, "A file for another service", httpx.Produces("application/octet-stream"))

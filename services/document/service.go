@@ -54,7 +54,7 @@ func New(cfg Config) boot.Service {
 		Hot: []string{
 			insertUploadSQL, ownUploadSQL,
 			equipmentListSQL, equipmentSQL, insertEquipmentSQL, changeEquipmentSQL, attachableSQL, documentsOfEquipmentSQL,
-			insertDocumentSQL, documentSQL, changeDocumentSQL, deleteDocumentSQL, documentsSQL, findDocumentsSQL, warrantiesSQL, documentCountsSQL,
+			insertDocumentSQL, documentSQL, changeDocumentSQL, deleteDocumentSQL, documentsSQL, findDocumentsSQL, warrantiesSQL, usageSQL,
 			syncDocumentsSQL, syncEquipmentSQL, delta.TombstonesSQL,
 		},
 		Register: func(d *boot.Deps) error {
