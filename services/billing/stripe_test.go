@@ -181,11 +181,13 @@ func TestTwoCheckoutsAtOnceMakeOneCustomer(t *testing.T) {
 
 func TestDiscounts(t *testing.T) {
 	s := newStripeShop(t)
-	s.exec(`INSERT INTO promotions (id, key, title, message, coupon, starts_at, ends_at, is_active) VALUES
-		(gen_random_uuid(), 'spring', '', '', 'coupon_spring', '2026-03-01', '2026-04-01', true),
-		(gen_random_uuid(), 'winter', '', '', 'coupon_winter', '2026-01-01', '2026-03-01', true),
-		(gen_random_uuid(), 'withdrawn', '', '', 'coupon_x', NULL, NULL, false),
-		(gen_random_uuid(), 'words', '', '', NULL, NULL, NULL, true)`)
+	s.exec(`INSERT INTO promotions (id, key, title, message, coupon, starts_at, ends_at, is_active, tiers, platforms, share) VALUES
+		(gen_random_uuid(), 'spring', '', '', 'coupon_spring', '2026-03-01', '2026-04-01', true, '{free}', '{ios}', 100),
+		(gen_random_uuid(), 'winter', '', '', 'coupon_winter', '2026-01-01', '2026-03-01', true, '{}', '{}', 100),
+		(gen_random_uuid(), 'nobodys', '', '', 'coupon_x', NULL, NULL, true, '{}', '{}', 0),
+		(gen_random_uuid(), 'for_pro', '', '', 'coupon_x', NULL, NULL, true, '{pro}', '{}', 100),
+		(gen_random_uuid(), 'withdrawn', '', '', 'coupon_x', NULL, NULL, false, '{}', '{}', 100),
+		(gen_random_uuid(), 'words', '', '', NULL, NULL, NULL, true, '{}', '{}', 100)`)
 	ann := uuid.Must(uuid.NewV7())
 	for body, want := range map[string][2]string{
 		`{"product_id": "price_month", "promotion": "spring"}`:      {"discounts[0][coupon]", "coupon_spring"},
@@ -199,6 +201,7 @@ func TestDiscounts(t *testing.T) {
 	app := s.As(t, ann)
 	for _, body := range []string{
 		`{"product_id": "price_month", "promotion": "winter"}`, `{"product_id": "price_month", "promotion": "withdrawn"}`,
+		`{"product_id": "price_month", "promotion": "nobodys"}`, `{"product_id": "price_month", "promotion": "for_pro"}`,
 		`{"product_id": "price_month", "promotion": "words"}`, `{"product_id": "price_month", "promotion": "none"}`,
 		`{"product_id": "price_month", "promotion_code": "AUTUMN"}`, `{"product_id": "price_month", "promotion_code": "SPRING", "promotion": "spring"}`,
 	} {
