@@ -411,3 +411,21 @@ func TestHalfAConfigurationOfPlayStopsTheStart(t *testing.T) {
 	s.AsNobody(t).Refused(http.StatusConflict, "not_sold_here", "POST", playWebhook, map[string]string{})
 	s.As(t, uuid.New()).Refused(http.StatusConflict, "not_sold_here", "POST", "/api/subscription/purchase/", playReceipt("token"))
 }
+
+// TestAPaymentThatNobodyTellsOfIsAcknowledged: Google gives back what is not, whoever was the first to know of it.
+func TestAPaymentThatNobodyTellsOfIsAcknowledged(t *testing.T) {
+	s := openStore(t)
+	ann := uuid.New()
+	s.play.sell("cash", ann, state("PENDING", start.Add(day)), func(p *sold) { p.StartTime = "" })
+	s.As(t, ann).Want(200, "POST", "/api/subscription/purchase/", playReceipt("cash"))
+	s.play.change("cash", state("ACTIVE", start.Add(30*day)))
+	s.play.change("cash", func(p *sold) {
+		p.LineItems[0].OfferPhase = &androidpublisher.OfferPhase{FreeTrial: &androidpublisher.FreeTrialOfferPhase{}}
+	})
+	s.exec(`UPDATE purchases SET check_at = '2026-03-10T11:00:00Z'`)
+	testkit.Run(t, s.cfg.Service, billing.New(s.cfg)) // it asks when it starts
+	testkit.Eventually(t, "it is acknowledged", func() bool { return s.play.acknowledged("cash") })
+	if sub := s.has(ann); sub.Tier != "pro" || !sub.TrialUsed {
+		t.Errorf("has %+v", sub)
+	}
+}

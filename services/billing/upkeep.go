@@ -100,10 +100,12 @@ func (s *Service) check(ctx context.Context, row toCheck, terms terms) error {
 		if p == nil {
 			return nil // its person is deleted
 		}
+		now := s.Clock.Now()
 		if told {
-			p.observe(o)
+			a.observe(row.Source, o, now)
+			p = a.Purchase(row.Source, row.ExternalID)
 		}
-		if now := s.Clock.Now(); p.CheckAt != nil && !p.CheckAt.After(now.Add(checkPause)) {
+		if p.CheckAt != nil && !p.CheckAt.After(now.Add(checkPause)) {
 			p.CheckAt = new(exact(now.Add(checkAgain)))
 		}
 		return nil
