@@ -22,19 +22,20 @@ const (
 	googlePending  = "SUBSCRIPTION_STATE_PENDING"
 	googleCanceled = "SUBSCRIPTION_STATE_CANCELED"
 	googleExpired  = "SUBSCRIPTION_STATE_EXPIRED"
+	googleGivenUp  = "SUBSCRIPTION_STATE_PENDING_PURCHASE_CANCELED"
 
 	notAcknowledged = "ACKNOWLEDGEMENT_STATE_PENDING"
 )
 
 var googleStates = map[string]State{
-	googlePending:                                  Incomplete,
-	googleActive:                                   Active,
-	"SUBSCRIPTION_STATE_PAUSED":                    Paused,
-	"SUBSCRIPTION_STATE_IN_GRACE_PERIOD":           PastDue,
-	"SUBSCRIPTION_STATE_ON_HOLD":                   OnHold,
-	googleCanceled:                                 Active, // paid up to its end, and not renewed
-	googleExpired:                                  Expired,
-	"SUBSCRIPTION_STATE_PENDING_PURCHASE_CANCELED": Expired, // it was never paid
+	googlePending:                        Incomplete,
+	googleActive:                         Active,
+	"SUBSCRIPTION_STATE_PAUSED":          Paused,
+	"SUBSCRIPTION_STATE_IN_GRACE_PERIOD": PastDue,
+	"SUBSCRIPTION_STATE_ON_HOLD":         OnHold,
+	googleCanceled:                       Active, // paid up to its end, and not renewed
+	googleExpired:                        Expired,
+	googleGivenUp:                        Expired, // it was never paid
 }
 
 // playPurchase is a purchase as Google has answered it.
@@ -156,6 +157,9 @@ func (g *google) observation(p playPurchase, terms terms) (Observation, error) {
 		IsTrial: item.OfferPhase != nil && item.OfferPhase.FreeTrial != nil,
 		// What is not paid yet must not be acknowledged, and what is over need not be.
 		Acknowledge: p.AcknowledgementState == notAcknowledged && state != Incomplete && state != Expired,
+	}
+	if p.SubscriptionState == googlePending || p.SubscriptionState == googleGivenUp {
+		o.Replaces = "" // what was paid before goes on until this one is paid
 	}
 	if p.TestPurchase != nil {
 		o.Environment = "sandbox"

@@ -429,3 +429,38 @@ func TestAPaymentThatNobodyTellsOfIsAcknowledged(t *testing.T) {
 		t.Errorf("has %+v", sub)
 	}
 }
+
+// TestAPlanChangedInPlayCountsOnceItIsPaid: until then, and when it never is, what was paid before counts.
+func TestAPlanChangedInPlayCountsOnceItIsPaid(t *testing.T) {
+	s := openStore(t)
+	ann := uuid.New()
+	s.play.sell("monthly", ann)
+	s.As(t, ann).Want(200, "POST", "/api/subscription/purchase/", playReceipt("monthly"))
+	yearly := func(p *sold) {
+		p.LinkedPurchaseToken, p.LineItems[0].ProductId, p.StartTime = "monthly", "pro_yearly", ""
+	}
+	for _, token := range []string{"given up", "paid"} {
+		token = strings.ReplaceAll(token, " ", "-")
+		s.play.sell(token, ann, state("PENDING", start.Add(3*day)), yearly)
+		s.Clock.Advance(time.Second)
+		s.push(subscriptionNotice(4, token))
+		if sub := s.has(ann); sub.Tier != "pro" || sub.State != billing.Active {
+			t.Errorf("%s is not paid yet: %+v", token, sub)
+		}
+	}
+	s.play.change("given-up", state("PENDING_PURCHASE_CANCELED", start.Add(3*day)))
+	s.Clock.Advance(time.Second)
+	s.push(subscriptionNotice(20, "given-up"))
+	if sub := s.has(ann); sub.Tier != "pro" || !sub.ExpiresAt.Equal(start.Add(30*day)) {
+		t.Errorf("given up: %+v", sub)
+	}
+	s.play.change("paid", state("ACTIVE", start.Add(365*day)))
+	s.Clock.Advance(time.Second)
+	s.push(subscriptionNotice(4, "paid"))
+	if sub := s.has(ann); sub.Tier != "pro" || !sub.ExpiresAt.Equal(start.Add(365*day)) {
+		t.Errorf("paid: %+v", sub)
+	}
+	if got := s.rows(`SELECT external_id FROM purchases WHERE superseded_by = 'paid'`); got != "monthly" {
+		t.Errorf("superseded: %s", got)
+	}
+}
