@@ -123,7 +123,7 @@ var saveAccountSQL = `
 		INSERT INTO errands (id, user_id, source, kind, external_id, product_id, next_at, created_at)
 		SELECT e.id, person.user_id, e.source, e.kind, e.external_id, e.product_id, @now::timestamptz, @now::timestamptz
 		FROM jsonb_populate_recordset(NULL::errands, @orders::jsonb) e, person
-		ON CONFLICT ON CONSTRAINT errands_once DO NOTHING),
+		` + errandAgain + `),
 	audit AS (
 		INSERT INTO entitlement_changes (id, user_id, at, actor, actor_id, action, reason, webhook_id, before, after)
 		SELECT @change_id::uuid, user_id, @now::timestamptz, @actor::text, @actor_id::uuid, @action::text, @reason::text, @webhook::uuid, @before::jsonb, @after::jsonb

@@ -82,11 +82,15 @@ func settleErrand(ctx context.Context, q pg.Querier, e errand, failure error, no
 	return nil
 }
 
+// errandAgain: one that is asked for again is tried again, if it had failed.
+const errandAgain = `ON CONFLICT ON CONSTRAINT errands_once DO UPDATE SET state = 'pending', tries = 0, next_at = excluded.next_at
+		WHERE errands.state = 'failed'`
+
 // insertErrandSQL has it done once, however often it is asked for.
 const insertErrandSQL = `
 	INSERT INTO errands (id, user_id, source, kind, external_id, product_id, next_at, created_at)
 	VALUES (@id::uuid, @user::uuid, @source::text, @kind::text, @external::text, @product::text, @now::timestamptz, @now::timestamptz)
-	ON CONFLICT ON CONSTRAINT errands_once DO NOTHING`
+	` + errandAgain
 
 // order has an errand done, after what is going on.
 func (s *Service) order(ctx context.Context, e errand) error {

@@ -430,6 +430,23 @@ func TestAPaymentThatNobodyTellsOfIsAcknowledged(t *testing.T) {
 	}
 }
 
+// TestAnAcknowledgementThatFailedIsTriedForWhoAsksAgain: the money goes back in three days, so that nobody has time to wait
+// for staff.
+func TestAnAcknowledgementThatFailedIsTriedForWhoAsksAgain(t *testing.T) {
+	s := openStore(t)
+	ann := uuid.New()
+	s.play.sell("token", ann)
+	s.play.fail("acknowledge", 403)
+	s.As(t, ann).Want(200, "POST", "/api/subscription/purchase/", playReceipt("token"))
+	s.eventually("1", `SELECT tries::text FROM errands WHERE claimed_until IS NULL`)
+	s.exec(`UPDATE errands SET tries = 25, state = 'failed'`)
+	s.play.fail("acknowledge", 0)
+	s.Clock.Advance(time.Minute)
+	s.As(t, ann).Want(200, "POST", "/api/subscription/purchase/", playReceipt("token"))
+	testkit.Eventually(t, "it is acknowledged", func() bool { return s.play.acknowledged("token") })
+	s.eventually("", `SELECT kind FROM errands`)
+}
+
 // TestAPlanChangedInPlayCountsOnceItIsPaid: until then, and when it never is, what was paid before counts.
 func TestAPlanChangedInPlayCountsOnceItIsPaid(t *testing.T) {
 	s := openStore(t)
