@@ -100,6 +100,9 @@ type saved struct {
 
 // saveAccountSQL writes an account if it is still at @version. What is new among the purchases and meanwhile somebody
 // else's violates purchases_external: then nothing is written.
+// lockPersonSQL keeps what is written of a person and their erasure apart: whichever comes second sees all of the other.
+const lockPersonSQL = `SELECT pg_advisory_xact_lock(hashtextextended(@user::uuid::text, 1))`
+
 var saveAccountSQL = `
 	WITH person AS (
 		INSERT INTO subscriptions AS s (user_id, tier, source, state, is_free, flips_at, tried_at, stripe_customer_id, version, created_at, updated_at)
@@ -163,7 +166,11 @@ func saveAccount(ctx context.Context, q pg.Querier, w saved) (bool, error) {
 	}
 	args = events.SubscriptionChanged.ArgsAs(ctx, "event", w.event, args)
 	args = events.BillingNotice.ArgsAs(ctx, "notice", notice, args)
-	_, found, err := pg.Scalar[int](ctx, q, saveAccountSQL, args)
+	var found bool
+	b := &pgx.Batch{}
+	b.Queue(lockPersonSQL, args)
+	b.Queue(saveAccountSQL, args).Query(pg.Found(&found))
+	err = pg.Send(ctx, q, b)
 	if pg.Violates(err, "purchases_external") || pg.Violates(err, "subscriptions_customer") {
 		return false, nil // somebody else's since: the next look says whose
 	}

@@ -18,12 +18,14 @@ func (s *Service) listen() {
 
 // userRegistered gives a new person the free plan.
 func userRegistered(ctx context.Context, tx pgx.Tx, e events.Received[events.User]) error {
-	_, err := pg.Exec(ctx, tx, `
+	args := pgx.NamedArgs{"user": e.Payload.ID, "now": e.OccurredAt}
+	b := &pgx.Batch{}
+	b.Queue(lockPersonSQL, args)
+	b.Queue(`
 		INSERT INTO subscriptions (user_id, created_at, updated_at)
-		SELECT @user_id::uuid, @now::timestamptz, @now::timestamptz WHERE NOT EXISTS (SELECT FROM gone_people WHERE user_id = @user_id::uuid)
-		ON CONFLICT (user_id) DO NOTHING`,
-		pgx.NamedArgs{"user_id": e.Payload.ID, "now": e.OccurredAt})
-	if err != nil {
+		SELECT @user::uuid, @now::timestamptz, @now::timestamptz WHERE NOT EXISTS (SELECT FROM gone_people WHERE user_id = @user::uuid)
+		ON CONFLICT (user_id) DO NOTHING`, args)
+	if err := pg.Send(ctx, tx, b); err != nil {
 		return fmt.Errorf("subscription of %s: %w", e.Payload.ID, err)
 	}
 	return nil
@@ -35,6 +37,7 @@ func (s *Service) erasePerson(ctx context.Context, tx pgx.Tx, e events.Received[
 	args := pgx.NamedArgs{"user": e.Payload.ID, "now": s.Clock.Now()}
 	b := &pgx.Batch{}
 	for _, statement := range []string{
+		lockPersonSQL,
 		`INSERT INTO gone_people (user_id, at) VALUES (@user::uuid, @now::timestamptz) ON CONFLICT DO NOTHING`,
 		`INSERT INTO errands (id, user_id, source, kind, external_id, product_id, next_at, created_at)
 			SELECT gen_random_uuid(), user_id, source, 'cancel', external_id, product_id, @now::timestamptz, @now::timestamptz FROM purchases
