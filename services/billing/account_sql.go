@@ -67,12 +67,14 @@ func sendAccount(ctx context.Context, q pg.Querier, who whose, account *Account,
 	var found bool
 	args := pgx.NamedArgs{"user": who.User, "source": who.Source, "external": who.External, "customer": who.Customer, "certain": who.Certain,
 		"others": append([]string{}, who.Others...)}
-	b := &pgx.Batch{}
-	b.Queue(personSQL, args).Query(pg.Row(&person, &found))
-	b.Queue(purchasesSQL, args).Query(pg.Rows(&account.Purchases))
-	b.Queue(settingsSQL).Query(pg.Row(&account.Settings, &found))
-	more(b)
-	if err := pg.Send(ctx, q, b); err != nil || person.UserID == nil {
+	// Whose account is meant is looked up twice: both see the same owner of the purchase.
+	err := pg.SendInSnapshot(ctx, q, func(b *pgx.Batch) {
+		b.Queue(personSQL, args).Query(pg.Row(&person, &found))
+		b.Queue(purchasesSQL, args).Query(pg.Rows(&account.Purchases))
+		b.Queue(settingsSQL).Query(pg.Row(&account.Settings, &found))
+		more(b)
+	})
+	if err != nil || person.UserID == nil {
 		return err
 	}
 	account.UserID, account.IsFree, account.TriedAt, account.Customer = *person.UserID, person.IsFree, person.TriedAt, person.Customer
@@ -98,11 +100,11 @@ type saved struct {
 	now       time.Time
 }
 
-// saveAccountSQL writes an account if it is still at @version. What is new among the purchases and meanwhile somebody
-// else's violates purchases_external: then nothing is written.
 // lockPersonSQL keeps what is written of a person and their erasure apart: whichever comes second sees all of the other.
 const lockPersonSQL = `SELECT pg_advisory_xact_lock(hashtextextended(@user::uuid::text, 1))`
 
+// saveAccountSQL writes an account if it is still at @version. What is new among the purchases and meanwhile somebody
+// else's violates purchases_external: then nothing is written.
 var saveAccountSQL = `
 	WITH person AS (
 		INSERT INTO subscriptions AS s (user_id, tier, source, state, is_free, flips_at, tried_at, stripe_customer_id, version, created_at, updated_at)

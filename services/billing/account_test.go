@@ -206,3 +206,48 @@ func TestAPlanSaysWhatMayBeHad(t *testing.T) {
 	exec(`UPDATE subscriptions SET is_free = true`)
 	want("a free account", `{"tier":"free","properties":null,"tasks":null,"contractors":null,"documents":null,"equipment":null,"unlimited":false}`)
 }
+
+// TestAnAccountHasItsOwnPurchasesAlone, also where the shop's word for whose a purchase is, is overtaken by who claims it.
+func TestAnAccountHasItsOwnPurchasesAlone(t *testing.T) {
+	s, p := probe(t)
+	ann, bob := uuid.New(), uuid.New()
+	if _, err := p.Take(t.Context(), billing.Apple, bought(bob, "1000", day)); err != nil {
+		t.Fatal(err)
+	}
+	exec := func(q pg.Querier, statement string) {
+		t.Helper()
+		if _, err := pg.Exec(t.Context(), q, statement, pgx.NamedArgs{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// The first of the statements that read an account waits, once it has begun.
+	exec(s.DB, `ALTER TABLE gone_people RENAME TO gone_people_before`)
+	exec(s.DB, `CREATE VIEW gone_people AS SELECT * FROM gone_people_before WHERE (SELECT pg_advisory_xact_lock_shared(42)) IS NOT NULL`)
+	exec(s.DB, `UPDATE purchases SET external_id = 'elsewhere'`)
+	tx, err := s.DB.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	exec(tx, `SELECT pg_advisory_xact_lock(42)`)
+	done := make(chan error, 1)
+	go func() {
+		renewed := bought(ann, "1000", 2*day)
+		renewed.At = start.Add(time.Hour)
+		_, err := p.Take(t.Context(), billing.Apple, renewed)
+		done <- err
+	}()
+	waits(t, s, 1)
+	exec(s.DB, `UPDATE purchases SET external_id = '1000'`) // bob has it, after all
+	if err := tx.Rollback(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	if got := changes(t, s, ann); len(got) != 0 {
+		t.Errorf("of ann is written %+v", got)
+	}
+	if account, err := p.Account(t.Context(), bob); err != nil || len(account.Purchases) != 1 || !account.Purchases[0].ExpiresAt.Equal(*in(2 * day)) {
+		t.Errorf("bob has %+v, %v", account, err)
+	}
+}
