@@ -102,9 +102,14 @@ func (p Purchase) Ended(now time.Time) bool {
 	case Expired, Revoked:
 		return true
 	case Active:
-		return p.SupersededBy != nil || !p.Entitles(now)
+		return p.SupersededBy != nil || !p.Entitles(now) && !p.renews(now)
 	}
 	return p.SupersededBy != nil
+}
+
+// renews reports whether the shop goes on with it, also where what is paid up to now was given back.
+func (p Purchase) renews(now time.Time) bool {
+	return p.AutoRenew && p.ExpiresAt != nil && now.Before(p.ExpiresAt.Add(lateness))
 }
 
 // Observation is what a shop says of one purchase.

@@ -500,3 +500,18 @@ func TestRequestsAreAsStripeDescribesThem(t *testing.T) {
 		return err == nil && !slices.Contains(left, "cancel")
 	})
 }
+
+// TestWhatWasGivenBackIsPaidForAgain, unless it is cancelled: until then there is no second one to be bought beside it.
+func TestWhatWasGivenBackIsPaidForAgain(t *testing.T) {
+	s := newStripeShop(t)
+	ann, sub := s.subscribed()
+	s.stripe.put(stripeCharge("ch_1", sub, 499, 499, start.Add(30*day)))
+	s.tell(stripeEvent("evt_back", "charge.refunded", s.Clock.Now(), stripeThing{"id": "ch_1", "object": "charge"}))
+	s.has(ann, "free", billing.IsRefunded)
+	app := s.As(t, ann)
+	app.Refused(409, "already_subscribed", "POST", "/api/subscription/checkout/", monthOrder)
+	if has := testkit.JSON[billing.Subscription](t, app.Want(200, "POST", "/api/subscription/cancel/", nil)); has.Tier != "free" || has.Purchases[0].AutoRenew {
+		t.Errorf("cancelled: %+v", has)
+	}
+	s.checkout(ann, monthOrder)
+}
