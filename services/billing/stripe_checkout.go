@@ -1,6 +1,7 @@
 package billing
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -268,7 +269,7 @@ func sameSite(address, other string) bool {
 // CancelAtEnd ends a person's Stripe subscription when what is paid for is over, one that was never paid for at once. It
 // fails with no_subscription, managed_by_store and shop_unavailable, as ResumeStripe and ChangeProduct do.
 func (s *Service) CancelAtEnd(ctx context.Context, user uuid.UUID) (Subscription, error) {
-	return s.atStripe(ctx, user, "cancelled", func(ctx context.Context, shop *stripeShop, p Purchase, _ terms) (*stripe.Subscription, error) {
+	return s.atStripe(ctx, user, "cancelled", true, func(ctx context.Context, shop *stripeShop, p Purchase, _ terms) (*stripe.Subscription, error) {
 		if p.State == Incomplete {
 			return shop.api.Subscriptions.Cancel(p.ExternalID, &stripe.SubscriptionCancelParams{Params: stripe.Params{Context: ctx}})
 		}
@@ -278,7 +279,7 @@ func (s *Service) CancelAtEnd(ctx context.Context, user uuid.UUID) (Subscription
 
 // Resume takes a cancellation back, as long as the subscription is not over.
 func (s *Service) Resume(ctx context.Context, user uuid.UUID) (Subscription, error) {
-	return s.atStripe(ctx, user, "resumed", func(ctx context.Context, shop *stripeShop, p Purchase, _ terms) (*stripe.Subscription, error) {
+	return s.atStripe(ctx, user, "resumed", false, func(ctx context.Context, shop *stripeShop, p Purchase, _ terms) (*stripe.Subscription, error) {
 		return shop.api.Subscriptions.Update(p.ExternalID, &stripe.SubscriptionParams{Params: stripe.Params{Context: ctx}, CancelAtPeriodEnd: stripe.Bool(false)})
 	})
 }
@@ -286,7 +287,7 @@ func (s *Service) Resume(ctx context.Context, user uuid.UUID) (Subscription, err
 // ChangeProduct changes what a person has subscribed to; Stripe takes what is paid for into account. A payment that is
 // due at once and does not go through leaves all as it was: impossible_move.
 func (s *Service) ChangeProduct(ctx context.Context, user uuid.UUID, product string) (Subscription, error) {
-	return s.atStripe(ctx, user, "changed", func(ctx context.Context, shop *stripeShop, p Purchase, terms terms) (*stripe.Subscription, error) {
+	return s.atStripe(ctx, user, "changed", true, func(ctx context.Context, shop *stripeShop, p Purchase, terms terms) (*stripe.Subscription, error) {
 		if !terms.sells(Stripe, product) {
 			return nil, apperr.UnknownProduct.New("There is no such product.").At("body.product_id", "is none that is for sale")
 		}
@@ -305,15 +306,15 @@ func (s *Service) ChangeProduct(ctx context.Context, user uuid.UUID, product str
 	})
 }
 
-// atStripe does something with a person's subscription at Stripe, and takes its answer.
-func (s *Service) atStripe(ctx context.Context, user uuid.UUID, reason string, do func(context.Context, *stripeShop, Purchase, terms) (*stripe.Subscription, error)) (Subscription, error) {
+// atStripe does something with a person's subscription at Stripe, and takes its answer. renewing is which of several is meant.
+func (s *Service) atStripe(ctx context.Context, user uuid.UUID, reason string, renewing bool, do func(context.Context, *stripeShop, Purchase, terms) (*stripe.Subscription, error)) (Subscription, error) {
 	ctx, cancel := context.WithTimeout(ctx, stripeTime)
 	defer cancel()
 	counter, err := loadCounter(ctx, s.DB, user, NewCheckout{}, s.Clock.Now())
 	if err != nil {
 		return Subscription{}, err
 	}
-	p, err := counter.manageable(s.Clock.Now())
+	p, err := counter.manageable(renewing, s.Clock.Now())
 	if err != nil {
 		return Subscription{}, err
 	}
@@ -340,8 +341,8 @@ func (s *Service) atStripe(ctx context.Context, user uuid.UUID, reason string, d
 	return account.subscription(s.Clock.Now()), nil
 }
 
-// manageable is the purchase that a person can change here: of several the one that is best.
-func (c *counter) manageable(now time.Time) (Purchase, error) {
+// manageable is the purchase that a person can change here: of several one that is renewed, or is not, and of those the best.
+func (c *counter) manageable(renewing bool, now time.Time) (Purchase, error) {
 	var found []Purchase
 	store := (*string)(nil)
 	for _, p := range c.Purchases {
@@ -355,7 +356,9 @@ func (c *counter) manageable(now time.Time) (Purchase, error) {
 	}
 	switch {
 	case len(found) > 0:
-		return slices.MaxFunc(found, func(a, b Purchase) int { return compare(a, b, now) }), nil
+		return slices.MaxFunc(found, func(a, b Purchase) int {
+			return cmp.Or(boolean(a.AutoRenew == renewing, b.AutoRenew == renewing), compare(a, b, now))
+		}), nil
 	case store != nil:
 		return Purchase{}, apperr.ManagedElsewhere.New("It is managed in the store where it was bought.").With("manage_url", *store)
 	}

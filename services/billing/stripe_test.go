@@ -515,3 +515,37 @@ func TestWhatWasGivenBackIsPaidForAgain(t *testing.T) {
 	}
 	s.checkout(ann, monthOrder)
 }
+
+// TestOfTwoSubscriptionsBothCanBeCancelled: a person may have paid in two checkouts.
+func TestOfTwoSubscriptionsBothCanBeCancelled(t *testing.T) {
+	s := newStripeShop(t)
+	ann, year := s.subscribed()
+	year = year.with("items", stripeItems(stripeYear), "current_period_end", start.Add(365*day))
+	month := year.with("id", "sub_month", "items", stripeItems(stripeMonth), "current_period_end", start.Add(30*day))
+	s.Clock.Advance(time.Second)
+	for _, sub := range []stripeThing{year, month} {
+		s.stripe.put(sub)
+		s.tell(stripeEvent("evt_2_"+sub["id"].(string), "customer.subscription.updated", s.Clock.Now(), sub))
+	}
+	renewing := func() (n int) {
+		for _, p := range s.of(ann).Purchases {
+			if p.AutoRenew {
+				n++
+			}
+		}
+		return n
+	}
+	for left := range 2 {
+		s.Clock.Advance(time.Second)
+		s.As(t, ann).Want(200, "POST", "/api/subscription/cancel/", nil)
+		if got := renewing(); got != 1-left {
+			t.Errorf("%d are renewed", got)
+		}
+	}
+	// What is taken back is the better one.
+	s.Clock.Advance(time.Second)
+	s.As(t, ann).Want(200, "POST", "/api/subscription/resume/", nil)
+	if has := s.of(ann); !has.AutoRenew || !has.ExpiresAt.Equal(start.Add(365*day)) || renewing() != 1 {
+		t.Errorf("resumed: %+v", has)
+	}
+}
