@@ -196,30 +196,35 @@ func (s *stripeShop) readEvent(ctx context.Context, e stripeEvent, object stripe
 	return reading{Ignored: "nothing follows from " + e.Type}, nil
 }
 
-// readSubscription reads what the event has of the subscription. One that is told in another version of Stripe's API
-// than ours reads differently: then Stripe is asked.
+// readSubscription reads what the event has of the subscription, and what its owner is to be told.
 func (s *stripeShop) readSubscription(ctx context.Context, e stripeEvent, object stripeObject, terms terms) (reading, error) {
-	if e.APIVersion != stripe.APIVersion {
-		o, err := s.ask(ctx, object.ID, terms)
-		return reading{Observations: []Observation{o}}, err
-	}
-	var sub stripe.Subscription
-	if err := json.Unmarshal(e.Data.Object, &sub); err != nil {
-		return reading{}, fmt.Errorf("subscription: %w", err)
-	}
-	o, err := stripeObservation(&sub, terms)
+	o, err := s.told(ctx, e, object, terms)
 	if err != nil {
 		return reading{}, err
 	}
-	o.At = time.Unix(e.Created, 0)
 	out := reading{Observations: []Observation{o}}
-	if ends := time.Unix(sub.TrialEnd, 0); e.Type == "customer.subscription.trial_will_end" && ends.After(s.Clock.Now()) {
+	if e.Type == "customer.subscription.trial_will_end" && o.IsTrial && o.ExpiresAt.After(s.Clock.Now()) {
 		out.Notices = []notice{{
-			External: sub.ID, Customer: o.Customer, While: []State{Active},
-			Notice: events.Notice{Kind: "trial_ending", Until: ends.UTC().Format(time.RFC3339)},
+			External: o.ExternalID, Customer: o.Customer, While: []State{Active},
+			Notice: events.Notice{Kind: "trial_ending", Until: o.ExpiresAt.UTC().Format(time.RFC3339)},
 		}}
 	}
 	return out, nil
+}
+
+// told is the observation of the subscription that an event has in it. One that is told in another version of Stripe's API
+// than ours reads differently: then Stripe is asked.
+func (s *stripeShop) told(ctx context.Context, e stripeEvent, object stripeObject, terms terms) (Observation, error) {
+	if e.APIVersion != stripe.APIVersion {
+		return s.ask(ctx, object.ID, terms)
+	}
+	var sub stripe.Subscription
+	if err := json.Unmarshal(e.Data.Object, &sub); err != nil {
+		return Observation{}, fmt.Errorf("subscription: %w", err)
+	}
+	o, err := stripeObservation(&sub, terms)
+	o.At = time.Unix(e.Created, 0)
+	return o, err
 }
 
 // readCheckout reads whose the subscription is that was bought.

@@ -297,3 +297,26 @@ func TestClocksOfStripesThatDiffer(t *testing.T) {
 		t.Errorf("has %+v", has)
 	}
 }
+
+// TestTheEndOfATrialIsToldInEveryVersionOfTheAPI.
+func TestTheEndOfATrialIsToldInEveryVersionOfTheAPI(t *testing.T) {
+	s := newStripeShop(t)
+	ann, sub := s.subscribed()
+	end := start.Add(3 * day)
+	s.Clock.Advance(time.Minute)
+	s.stripe.put(sub.with("status", "trialing", "trial_start", start, "trial_end", end, "current_period_end", end))
+	var foreign map[string]any
+	event := stripeEvent("evt_1", "customer.subscription.trial_will_end", s.Clock.Now(), stripeThing{"id": sub["id"], "object": "subscription", "status": "trialing", "trial_end": end.Unix()})
+	if err := json.Unmarshal(event, &foreign); err != nil {
+		t.Fatal(err)
+	}
+	foreign["api_version"] = "2025-03-31.basil"
+	raw, err := json.Marshal(foreign)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.tell(raw)
+	if told := s.notices(ann, "trial_ending"); len(told) != 1 || told[0].Until != end.Format(time.RFC3339) {
+		t.Errorf("told %+v", told)
+	}
+}
