@@ -31,6 +31,8 @@ type Account struct {
 	orders []errand
 	// boughtBy is whose the purchases are that were looked for, by their external ids.
 	boughtBy map[string]uuid.UUID
+	// goneBuyers are those of the buyers looked for who are deleted.
+	goneBuyers []uuid.UUID
 }
 
 // Settings hold for everybody.
@@ -57,10 +59,11 @@ type Cause struct {
 type whose struct {
 	User     uuid.UUID // in doubt for a shop, certain for a person
 	Source   Source
-	External string   // the purchase; empty: none in particular
-	Others   []string // further purchases, of which only Account.boughtBy is wanted
-	Customer string   // Stripe's
-	Certain  bool     // the account is User's, whoever's the purchase is
+	External string      // the purchase; empty: none in particular
+	Others   []string    // further purchases, of which only Account.boughtBy is wanted
+	Buyers   []uuid.UUID // whom they were made for
+	Customer string      // Stripe's
+	Certain  bool        // the account is User's, whoever's the purchase is
 }
 
 // errUnclaimed: a shop tells of a purchase of which nobody knows whose it is.

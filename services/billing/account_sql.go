@@ -30,6 +30,7 @@ const (
 			coalesce(s.tier, 'free') AS tier, coalesce(s.source, 'none') AS source, coalesce(s.state, 'none') AS state, s.flips_at,
 			(SELECT e.after FROM entitlement_changes e WHERE e.user_id = w.user_id ORDER BY e.at DESC, e.id DESC LIMIT 1) AS last,
 			EXISTS (SELECT FROM gone_people g WHERE g.user_id = w.user_id) AS gone,
+			(SELECT array_agg(g.user_id) FROM gone_people g WHERE g.user_id = ANY(@buyers::uuid[])) AS gone_buyers,
 			(SELECT jsonb_object_agg(b.external_id, b.user_id) FROM purchases b
 				WHERE b.source = @source::text AND b.external_id = ANY(@others::text[] || @external::text)) AS bought_by
 		FROM (SELECT ` + accountOf + ` AS user_id) w LEFT JOIN subscriptions s ON s.user_id = w.user_id`
@@ -49,7 +50,9 @@ type personRow struct {
 	FlipsAt  *time.Time
 	Last     *Entitlement
 	Gone     bool
-	BoughtBy map[string]uuid.UUID
+	// GoneBuyers and BoughtBy are as in Account.
+	GoneBuyers []uuid.UUID
+	BoughtBy   map[string]uuid.UUID
 }
 
 // loadAccount reads an account; its UserID is zero when nobody knows whose it is.
@@ -66,7 +69,7 @@ func sendAccount(ctx context.Context, q pg.Querier, who whose, account *Account,
 	var person personRow
 	var found bool
 	args := pgx.NamedArgs{"user": who.User, "source": who.Source, "external": who.External, "customer": who.Customer, "certain": who.Certain,
-		"others": append([]string{}, who.Others...)}
+		"others": append([]string{}, who.Others...), "buyers": append([]uuid.UUID{}, who.Buyers...)}
 	// Whose account is meant is looked up twice: both see the same owner of the purchase.
 	err := pg.SendInSnapshot(ctx, q, func(b *pgx.Batch) {
 		b.Queue(personSQL, args).Query(pg.Row(&person, &found))
@@ -78,7 +81,7 @@ func sendAccount(ctx context.Context, q pg.Querier, who whose, account *Account,
 		return err
 	}
 	account.UserID, account.IsFree, account.TriedAt, account.Customer = *person.UserID, person.IsFree, person.TriedAt, person.Customer
-	account.version, account.Gone, account.boughtBy = person.Version, person.Gone, person.BoughtBy
+	account.version, account.Gone, account.boughtBy, account.goneBuyers = person.Version, person.Gone, person.BoughtBy, person.GoneBuyers
 	account.Had = Entitlement{Reason: NeverBought}
 	if person.Last != nil {
 		account.Had = *person.Last

@@ -25,12 +25,12 @@ ANALYZE`
 
 func TestStatementsScanNoTable(t *testing.T) {
 	cfg := Config{Service: testkit.Config(t, "billing")}
-	cfg.DatabaseURL = testkit.Database(t, "billing")
-	db, err := pgx.Connect(t.Context(), cfg.DatabaseURL)
+	conn, err := testkit.Run(t, cfg.Service, New(cfg)).DB.Acquire(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = db.Close(t.Context()) }()
+	defer conn.Release()
+	db := conn.Conn()
 	if _, err := db.Exec(t.Context(), crowd, pgx.QueryExecModeSimpleProtocol); err != nil {
 		t.Fatal(err)
 	}
@@ -41,7 +41,7 @@ func TestStatementsScanNoTable(t *testing.T) {
 	args := pgx.NamedArgs{
 		"user": id, "source": "stripe", "external": "sub_17", "customer": "cus_17", "certain": false, "now": "2026-03-10T12:00:00Z", "until": "2026-03-10T12:00:00Z",
 		"again": "2026-03-10T12:00:00Z", "batch": 20, "id": id, "type": "x", "subject": "sub_17", "at": "2026-03-10T12:00:00Z", "body": []byte("{}"), "trace": "",
-		"kind": "cancel", "product": "monthly",
+		"kind": "cancel", "product": "monthly", "others": []string{"sub_17"}, "buyers": []uuid.UUID{id},
 	}
 	for name, statement := range map[string]string{
 		"person": personSQL, "purchases": purchasesSQL, "keep webhook": insertWebhookSQL, "claim webhooks": claimWebhooksSQL, "revive webhooks": reviveWebhooksSQL,

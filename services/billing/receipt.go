@@ -3,6 +3,7 @@ package billing
 import (
 	"context"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -158,7 +159,7 @@ func (s *Service) claim(ctx context.Context, user uuid.UUID, source Source, reas
 	}
 	who := whose{User: user, Certain: true, Source: source}
 	for _, e := range proofs {
-		who.Others = append(who.Others, e.ExternalID)
+		who.Others, who.Buyers = append(who.Others, e.ExternalID), append(who.Buyers, e.UserID)
 	}
 	verdicts := make([]error, len(receipts))
 	account, err := s.revise(ctx, who, Cause{Actor: "person", ActorID: user, Reason: reason}, func(a *Account) error {
@@ -246,13 +247,14 @@ func (a *Account) verdict(source Source, e evidence, now time.Time) error {
 	return e.over(now)
 }
 
-// isOthers: another account has it, or it was made for another.
+// isOthers: another account has it, or it was made for another. Who deletes their account and begins anew brings what they
+// go on paying for: what was made for somebody who is gone is whoever's brings it.
 func (a *Account) isOthers(e evidence) bool {
 	owner, taken := a.boughtBy[e.ExternalID]
 	if taken {
 		return owner != a.UserID
 	}
-	return e.UserID != uuid.Nil && e.UserID != a.UserID
+	return e.UserID != uuid.Nil && e.UserID != a.UserID && !slices.Contains(a.goneBuyers, e.UserID)
 }
 
 // over says that the receipt's purchase is, by what the receipt says itself.

@@ -12,6 +12,7 @@ import (
 	"hearth.internal/billing"
 	"hearth.internal/billing/appstore"
 	"hearth.internal/billing/appstore/appstoretest"
+	"hearth.internal/pkg/events"
 	"hearth.internal/pkg/pg"
 	"hearth.internal/pkg/testkit"
 )
@@ -350,4 +351,19 @@ func TestAReceiptOfALaterPeriodIsNews(t *testing.T) {
 	if sub := a.buy(ann, with(second, object{"signedDate": ms(testkit.Start)})); sub.Tier != "pro" {
 		t.Errorf("signed since: %+v", sub)
 	}
+}
+
+// TestWhoBeginsAnewBringsWhatTheyPayFor: deleting an account does not end what Apple sells, so that its buyer would pay for
+// nothing.
+func TestWhoBeginsAnewBringsWhatTheyPayFor(t *testing.T) {
+	a := openAppStore(t, true)
+	before, after, other := uuid.New(), uuid.New(), uuid.New()
+	receipt := with(period("1", testkit.Start), object{"appAccountToken": before.String()})
+	a.buy(before, receipt)
+	a.As(t, after).Refused(409, "receipt_of_another_account", "POST", purchasePath, a.receipt(receipt))
+	testkit.Deliver(t, a.Service, events.UserDeleted, events.Person{ID: before})
+	if sub := a.buy(after, receipt); sub.Tier != "pro" || sub.Source != billing.Apple {
+		t.Errorf("brought along: %+v", sub)
+	}
+	a.As(t, other).Refused(409, "receipt_of_another_account", "POST", purchasePath, a.receipt(receipt))
 }
