@@ -171,9 +171,9 @@ func oneOf[T any](m *mutations, from []T) (T, bool) {
 }
 
 // ids are those of what a person sees at a path.
-func (m *mutations) ids(p *person, path, member string) []string {
+func (m *mutations) ids(p *person, path string) []string {
 	var out []string
-	for _, item := range p.want(200, "GET", path, nil).list(member) {
+	for _, item := range p.want(200, "GET", path, nil).list("items") {
 		out = append(out, item.(map[string]any)["id"].(string))
 	}
 	return out
@@ -182,7 +182,7 @@ func (m *mutations) ids(p *person, path, member string) []string {
 // one makes a change, and answers what it was and how it was answered. What is refused changes nothing: that is a case too.
 func (m *mutations) one() (string, int) {
 	p, _ := oneOf(m, m.people)
-	home, housed := oneOf(m, m.ids(p, "/api/residences/?limit=200", "items"))
+	home, housed := oneOf(m, m.ids(p, "/api/residences/?limit=200"))
 	if !housed || m.random.IntN(12) == 0 {
 		return "add residence", p.call("POST", "/api/residences/", map[string]any{"name": "House"}).Status
 	}
@@ -194,16 +194,16 @@ func (m *mutations) one() (string, int) {
 		return body
 	}
 	other, _ := oneOf(m, m.people)
-	elsewhere, _ := oneOf(m, m.ids(p, "/api/residences/?limit=200", "items"))
+	elsewhere, _ := oneOf(m, m.ids(p, "/api/residences/?limit=200"))
 	remove := func(what, path string) (string, int) {
-		id, some := oneOf(m, m.ids(p, path, "items"))
+		id, some := oneOf(m, m.ids(p, path))
 		if !some {
 			return what + " (none)", 0
 		}
 		return what, p.call("DELETE", strings.SplitN(path, "?", 2)[0]+id+"/", nil).Status
 	}
 	move := func(what, path string) (string, int) {
-		id, some := oneOf(m, m.ids(p, path, "items"))
+		id, some := oneOf(m, m.ids(p, path))
 		if !some {
 			return what + " (none)", 0
 		}

@@ -81,6 +81,7 @@ func (p Purchase) until() (end time.Time, open bool) {
 		if p.GraceUntil != nil {
 			return *p.GraceUntil, false
 		}
+	default: // it does not count
 	}
 	return time.Time{}, false
 }
@@ -103,8 +104,9 @@ func (p Purchase) Ended(now time.Time) bool {
 		return true
 	case Active:
 		return p.SupersededBy != nil || !p.Entitles(now) && !p.renews(now)
+	default:
+		return p.SupersededBy != nil
 	}
-	return p.SupersededBy != nil
 }
 
 // renews reports whether the shop goes on with it, also where what is paid up to now was given back.

@@ -76,6 +76,7 @@ func (p Purchase) bought(now time.Time) Bought {
 		out.ManageURL = new(appleSubscriptions)
 	case Google:
 		out.ManageURL = new(googleSubscriptions)
+	default: // here
 	}
 	return out
 }
