@@ -37,7 +37,7 @@ func (s *Service) workErrand(ctx context.Context, e errand) error {
 	defer cancel()
 	shop, err := s.shop(e.Source)
 	if err == nil {
-		err = shop.run(working, e)
+		err = contained(func() error { return shop.run(working, e) })
 	}
 	if errors.Is(err, errNoSuchPurchase) {
 		err = nil // nothing is left to be done

@@ -205,7 +205,8 @@ func prove(ctx context.Context, shop receiver, receipts []receipt, terms terms) 
 	group.SetLimit(workers)
 	for i, r := range receipts {
 		group.Go(func() error {
-			e, err := shop.receipt(ctx, r, terms)
+			var e evidence
+			err := contained(func() (err error) { e, err = shop.receipt(ctx, r, terms); return err })
 			if err != nil && apperr.Of(err).Code.Kind.Status() < http.StatusInternalServerError {
 				refusals[i] = err
 				return nil

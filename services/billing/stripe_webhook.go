@@ -23,6 +23,9 @@ import (
 // maxStripeID is the length of an id or a type of Stripe's at most (docs.stripe.com/upgrades).
 const maxStripeID = 255
 
+// stripeAhead is how far Stripe's clock may be ahead of ours.
+const stripeAhead = time.Hour
+
 // stripeEvent is an event as Stripe sends it, and as it is kept.
 type stripeEvent struct {
 	ID         string `json:"id"`
@@ -91,8 +94,13 @@ func (s *stripeShop) receive(_ context.Context, header http.Header, body []byte)
 	}
 	var e stripeEvent
 	var object stripeObject
-	if err := errors.Join(json.Unmarshal(body, &e), json.Unmarshal(e.Data.Object, &object)); err != nil || e.ID == "" || e.Type == "" || e.Created <= 0 {
+	if err := errors.Join(json.Unmarshal(body, &e), json.Unmarshal(e.Data.Object, &object)); err != nil || e.ID == "" || e.Type == "" ||
+		object.Object == "subscription" && object.ID == "" {
 		return told{}, apperr.WebhookRefused.New("It is no event of Stripe's.")
+	}
+	// What is dated ahead of its time would count as the last word until then.
+	if e.Created <= 0 || e.Created > s.Clock.Now().Add(stripeAhead).Unix() {
+		return told{}, apperr.WebhookRefused.New("It is dated when it cannot have happened.")
 	}
 	for _, word := range []string{e.ID, e.Type, object.ID, object.subscription(), string(object.Customer)} {
 		if len(word) > maxStripeID {

@@ -3,6 +3,8 @@ package billing_test
 import (
 	"encoding/json"
 	"fmt"
+	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -23,6 +25,9 @@ func TestWebhooksThatAreNotStripes(t *testing.T) {
 	good := stripeSignature(body, stripeSecret, now)
 	live := []byte(strings.Replace(string(body), `"livemode":false`, `"livemode":true`, -1))
 	noType := []byte(`{"id": "evt_1", "created": 1, "data": {"object": {}}}`)
+	nameless := stripeEvent("evt_1", "customer.subscription.created", now, sub.with("id", ""))
+	ahead := stripeEvent("evt_1", "customer.subscription.created", now.Add(2*time.Hour), sub)
+	beyond := []byte(`{"id": "evt_1", "type": "x", "created": 10000000000000, "data": {"object": {}}}`)
 	long := []byte(`{"id": "` + strings.Repeat("x", 300) + `", "type": "x", "created": 1, "data": {"object": {}}}`)
 	for name, sent := range map[string]struct {
 		body      []byte
@@ -44,6 +49,9 @@ func TestWebhooksThatAreNotStripes(t *testing.T) {
 		"no JSON":           {[]byte(`{`), stripeSignature([]byte(`{`), stripeSecret, now)},
 		"no type":           {noType, stripeSignature(noType, stripeSecret, now)},
 		"too long":          {long, stripeSignature(long, stripeSecret, now)},
+		"of nothing":        {nameless, stripeSignature(nameless, stripeSecret, now)},
+		"dated ahead":       {ahead, stripeSignature(ahead, stripeSecret, now)},
+		"dated in no year":  {beyond, stripeSignature(beyond, stripeSecret, now)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s.AsNobody(t).Refused(400, "webhook_refused", "POST", stripeWebhook, sent.body, "Stripe-Signature", sent.signature)
@@ -319,4 +327,50 @@ func TestTheEndOfATrialIsToldInEveryVersionOfTheAPI(t *testing.T) {
 	if told := s.notices(ann, "trial_ending"); len(told) != 1 || told[0].Until != end.Format(time.RFC3339) {
 		t.Errorf("told %+v", told)
 	}
+}
+// TestAnEventThatUpsetsUsHoldsUpNobody: one that is Stripe's and reads as nothing that Stripe sends is an error of its own,
+// which is tried again like others.
+func TestAnEventThatUpsetsUsHoldsUpNobody(t *testing.T) {
+	s := newStripeShop(t)
+	user := uuid.Must(uuid.NewV7())
+	odd := stripeSub("sub_odd", "cus_odd", user.String(), stripeMonth, start, start.Add(30*day))
+	for name, e := range map[string]struct {
+		sub  stripeThing
+		says string
+	}{
+		"nothing as an item":    {odd.with("items", stripeThing{"data": []any{nil}}), "panic"},
+		"items of another type": {odd.with("items", []any{}), "read"},
+		"words as a date":       {odd.with("current_period_end", "soon"), "read"},
+		"an end in 9999":        {odd.with("current_period_end", time.Date(9999, 12, 31, 23, 0, 0, 0, time.UTC)), "in the year 9999"},
+		"an end in 10000":       {odd.with("current_period_end", 253402300800), "in the year 10000"},
+		"an end in no year":     {odd.with("current_period_end", int64(math.MaxInt64)), "in the year"},
+		"a beginning in 1":      {odd.with("start_date", -62135596800), "in the year 1"},
+		"an unknown state":      {odd.with("status", "frozen"), "means nothing here"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s.send(stripeEvent("evt_"+name, "customer.subscription.updated", s.Clock.Now(), e.sub))
+			testkit.Eventually(t, "it is tried", func() bool {
+				return slices.ContainsFunc(s.hooks(), func(h stripeHook) bool {
+					return h.ExternalID == "evt_"+name && h.Tries == 1 && h.State == "pending" && strings.Contains(h.Outcome, e.says)
+				})
+			})
+		})
+	}
+	s.subscribed()
+	if has := s.of(user); has.Tier != "free" || len(has.Purchases) != 0 {
+		t.Errorf("has %+v", has)
+	}
+}
+
+// TestADoubtThatStripeCannotSettle: two events of one second say different things, and Stripe, when it is asked, has a
+// subscription to something else. Nothing follows, and it is not asked again.
+func TestADoubtThatStripeCannotSettle(t *testing.T) {
+	s := newStripeShop(t)
+	ann, sub := s.subscribed()
+	s.stripe.put(sub.with("items", stripeItems("price_of_another_shop")))
+	other := sub.with("current_period_end", s.Clock.Now().Add(20*day))
+	if row := s.tell(stripeEvent("evt_doubt", "customer.subscription.updated", s.Clock.Now(), other)); row.State != "ignored" || !strings.Contains(row.Outcome, "knows the purchase no more") {
+		t.Errorf("it is %s: %s", row.State, row.Outcome)
+	}
+	s.has(ann, "pro", billing.IsPaid)
 }

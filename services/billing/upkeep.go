@@ -72,7 +72,7 @@ func (s *Service) checkAll(ctx context.Context) error {
 		}
 		var failed []error
 		for _, row := range rows {
-			failed = append(failed, s.check(ctx, row, terms))
+			failed = append(failed, contained(func() error { return s.check(ctx, row, terms) }))
 		}
 		if err := errors.Join(failed...); err != nil || len(rows) < checkBatch {
 			return err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"runtime/debug"
 	"slices"
 	"time"
 
@@ -111,7 +112,9 @@ func (s *Service) workWebhook(ctx context.Context, w webhook, terms terms) error
 	defer span.End()
 	working, cancel := context.WithTimeout(ctx, workTime)
 	defer cancel()
-	notices, state, outcome, err := s.follow(working, w, terms)
+	var notices []events.Notice
+	var state, outcome string
+	err := contained(func() (err error) { notices, state, outcome, err = s.follow(working, w, terms); return err })
 	if err != nil {
 		span.SetStatus(codes.Error, err.Error())
 		state, outcome = "pending", err.Error()
@@ -129,6 +132,17 @@ func (s *Service) workWebhook(ctx context.Context, w webhook, terms terms) error
 		s.Relay.Nudge()
 	}
 	return nil
+}
+
+// contained makes a panic an error of what has panicked. What a shop says is worked off on goroutines of their own, where a
+// panic would end the process; and then again, since what has upset it is still there at the next start.
+func contained(work func() error) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("panic: %v\n%s", r, debug.Stack())
+		}
+	}()
+	return work()
 }
 
 // follow does what follows from a webhook, and answers who is to be told what, and what came of it.
@@ -149,6 +163,9 @@ func (s *Service) follow(ctx context.Context, w webhook, terms terms) (notices [
 		account, err := s.take(ctx, w.Source, o, cause, terms)
 		if errors.Is(err, errUnclaimed) {
 			return nil, "unclaimed", "nobody has claimed the purchase yet", nameSubject(ctx, s.DB, w, o.ExternalID)
+		}
+		if errors.Is(err, errNoSuchPurchase) {
+			return nil, "ignored", "the shop knows the purchase no more", nil
 		}
 		if err == nil {
 			err = s.afterwards(ctx, w.Source, account, o)
