@@ -329,7 +329,7 @@ func (s *Service) atStripe(ctx context.Context, user uuid.UUID, reason string, r
 	}
 	o, err := shop.answered(sub, counter.terms, asked)
 	if err != nil {
-		return Subscription{}, err
+		return Subscription{}, changeFailure(err)
 	}
 	if o.At.Before(p.ObservedAt) {
 		o.At = p.ObservedAt // it was asked after that

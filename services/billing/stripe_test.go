@@ -549,3 +549,14 @@ func TestOfTwoSubscriptionsBothCanBeCancelled(t *testing.T) {
 		t.Errorf("resumed: %+v", has)
 	}
 }
+
+// TestASubscriptionThatBecameAnothersAtStripe: what its owner would change is none of ours any more.
+func TestASubscriptionThatBecameAnothersAtStripe(t *testing.T) {
+	s := newStripeShop(t)
+	ann, sub := s.subscribed()
+	s.stripe.put(sub.with("items", stripeItems("price_of_another_shop")))
+	for _, action := range []string{"cancel", "resume"} {
+		s.As(t, ann).Refused(409, "no_subscription", "POST", "/api/subscription/"+action+"/", nil)
+	}
+	s.As(t, ann).Refused(409, "no_subscription", "POST", "/api/subscription/change/", `{"product_id": "price_year"}`)
+}

@@ -328,6 +328,7 @@ func TestTheEndOfATrialIsToldInEveryVersionOfTheAPI(t *testing.T) {
 		t.Errorf("told %+v", told)
 	}
 }
+
 // TestAnEventThatUpsetsUsHoldsUpNobody: one that is Stripe's and reads as nothing that Stripe sends is an error of its own,
 // which is tried again like others.
 func TestAnEventThatUpsetsUsHoldsUpNobody(t *testing.T) {
