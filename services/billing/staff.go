@@ -2,6 +2,7 @@ package billing
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -71,6 +72,9 @@ func (s *Service) reviseByStaff(ctx context.Context, who whose, b Because, actio
 		}
 		return change(a)
 	})
+	if errors.Is(err, errUnclaimed) { // the zero UUID is nobody's
+		err = noSuchPerson()
+	}
 	if err == nil {
 		err = account.known() // of one who is gone nothing is changed
 	}

@@ -189,6 +189,10 @@ func TestWhatStaffAskForAPersonIsChecked(t *testing.T) {
 	}
 	part.Refused(422, "validation_failed", "PUT", admin+"people/"+ann.String()+"/free", because(nil))
 	part.Refused(422, "validation_failed", "GET", admin+"people/ann/subscription", nil)
+	nobody := admin + "people/" + uuid.Nil.String()
+	part.Refused(404, "not_found", "POST", nobody+"/grant", grant)
+	part.Refused(404, "not_found", "POST", nobody+"/grants/"+ann.String()+"/end", because(nil))
+	part.Refused(404, "not_found", "PUT", nobody+"/free", because(fields{"is_free": true}))
 }
 
 // TestNewTermsHoldAtOnce: for everybody whose plan or status is kept.
