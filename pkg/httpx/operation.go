@@ -120,7 +120,7 @@ func (s *Server) admit(g identity.Guard) func(huma.Context, func(huma.Context)) 
 // request can carry a time zone that is none.
 func failures(method, path string, g identity.Guard, in reflect.Type) []int {
 	codes := []int{http.StatusUnprocessableEntity, http.StatusServiceUnavailable}
-	user, body, one := g.Name == identity.User.Name, has(in, "Body"), strings.Contains(path, "{")
+	user, body, one := g.Name == identity.User.Name, has(in, "Body") || has(in, "RawBody"), strings.Contains(path, "{")
 	if user {
 		codes = append(codes, http.StatusUnauthorized)
 	}

@@ -17,15 +17,15 @@ import (
 type Receipt struct {
 	Platform          string `json:"platform" required:"true" enum:"ios,android"`
 	SignedTransaction string `json:"signed_transaction,omitempty" maxLength:"20000" doc:"iOS: the transaction as StoreKit 2 signed it (jwsRepresentation)"`
-	ProductID         string `json:"product_id,omitempty" maxLength:"200" doc:"Android"`
-	PurchaseToken     string `json:"purchase_token,omitempty" maxLength:"2000" doc:"Android"`
+	ProductID         string `json:"product_id,omitempty" maxLength:"200" doc:"Android, with the token: what was bought"`
+	PurchaseToken     string `json:"purchase_token,omitempty" maxLength:"2000" doc:"Android: as Play Billing gave it to the app"`
 }
 
 // Receipts are all that an app has to show, for a person who has a new device or has installed it again.
 type Receipts struct {
 	Platform           string         `json:"platform" required:"true" enum:"ios,android"`
-	SignedTransactions []string       `json:"signed_transactions,omitempty" minItems:"1" maxItems:"50" doc:"iOS"`
-	Purchases          []PlayPurchase `json:"purchases,omitempty" minItems:"1" maxItems:"20" doc:"Android"`
+	SignedTransactions []string       `json:"signed_transactions,omitempty" minItems:"1" maxItems:"50" doc:"iOS: each as StoreKit 2 signed it"`
+	Purchases          []PlayPurchase `json:"purchases,omitempty" minItems:"1" maxItems:"20" doc:"Android: each as Play Billing gave it to the app"`
 }
 
 // PlayPurchase is a purchase as Google Play names it.
@@ -42,9 +42,9 @@ type Restored struct {
 
 // RestoreResult says what came of one receipt.
 type RestoreResult struct {
-	Index  int     `json:"index"`
+	Index  int     `json:"index" doc:"Of the receipt, from 0"`
 	Code   *string `json:"code" doc:"Why it was refused, as POST purchase/ would say it; null: it was taken, or was known"`
-	Detail string  `json:"detail"`
+	Detail string  `json:"detail" doc:"The same for a person; empty: it was taken"`
 }
 
 // receipt is one of them as its shop reads it: a transaction of Apple's, or a product and its token of Google's.

@@ -9,31 +9,43 @@ import (
 
 // routes is every operation of the service.
 func (s *Service) routes() {
-	httpx.Get(s.HTTP, "/api/subscription/", identity.User, s.getSubscription, "What you have, and what it was bought as")
-	httpx.Get(s.HTTP, "/api/subscription/status/", identity.User, s.getStatus, "What you have, what you use of it, and what each tier allows")
+	httpx.Get(s.HTTP, "/api/subscription/", identity.User, s.getSubscription, "What you have, and what it was bought as",
+		httpx.Describe("Not from a cache: ask after a purchase, and before the account is deleted (`ends_with_account`)."))
+	httpx.Get(s.HTTP, "/api/subscription/status/", identity.User, s.getStatus, "What you have, what you use of it, and what each tier allows",
+		httpx.Describe("What to show and to ask often. A create beyond a limit is refused with 403 `limit_reached` and its `trigger_key`, here or not."))
 
 	httpx.Get(s.HTTP, "/api/subscription/features/", identity.User, s.getFeatures, "What the tiers are compared by, in display order")
 	httpx.Get(s.HTTP, "/api/subscription/upgrade-triggers/", identity.User, s.getTriggers, "What to offer to somebody who ran into a limit")
 	httpx.Get(s.HTTP, "/api/subscription/upgrade-trigger/{key}/", identity.User, s.getTrigger, "What to offer to somebody who ran into this limit")
 	httpx.Get(s.HTTP, "/api/subscription/promotions/", identity.User, s.getPromotions, "The promotions for you, the most important first",
 		httpx.Describe("By tier, date, platform and share of people. Without a platform: those for every platform."))
-	httpx.Get(s.HTTP, "/api/subscription/products/", identity.User, s.getProducts, "What is for sale, on a platform or on all")
+	httpx.Get(s.HTTP, "/api/subscription/products/", identity.User, s.getProducts, "What is for sale, on a platform or on all",
+		httpx.Describe("Prices are the shop's to say, in the buyer's currency. On `web` it is bought by POST checkout/, else in the store, and then told by POST purchase/."))
 
+	const changes = "409: `no_subscription`; `managed_by_store`, with the store's address as `manage_url`; `impossible_move` where Stripe will not do it. 503: `shop_unavailable`."
 	managed := httpx.Refuses(http.StatusConflict)
-	httpx.Post(s.HTTP, "/api/subscription/checkout/", identity.User, s.postCheckout, "Buy a subscription by Stripe")
-	httpx.Post(s.HTTP, "/api/subscription/portal/", identity.User, s.postPortal, "See invoices and change how you pay, at Stripe")
-	httpx.Post(s.HTTP, "/api/subscription/cancel/", identity.User, s.postCancel, "End your Stripe subscription when what is paid for is over", managed)
-	httpx.Post(s.HTTP, "/api/subscription/resume/", identity.User, s.postResume, "Take the end of your Stripe subscription back", managed)
-	httpx.Post(s.HTTP, "/api/subscription/change/", identity.User, s.postChange, "Change to another product, such as from the month to the year")
+	httpx.Post(s.HTTP, "/api/subscription/checkout/", identity.User, s.postCheckout, "Buy a subscription by Stripe",
+		httpx.Describe("Open the address of the answer; what was bought counts as soon as Stripe tells, mostly before the person is back. 409: `already_subscribed` (with `source` and, "+
+			"in a store, `manage_url`), `not_sold_here`, `id_taken`. 422: `unknown_product`, `validation_failed` for a code that is none. 503: `shop_unavailable`."))
+	httpx.Post(s.HTTP, "/api/subscription/portal/", identity.User, s.postPortal, "See invoices and change how you pay, at Stripe",
+		httpx.Describe("409: `no_subscription` for who never was at Stripe's checkout, `not_sold_here`. 503: `shop_unavailable`."))
+	httpx.Post(s.HTTP, "/api/subscription/cancel/", identity.User, s.postCancel, "End your Stripe subscription when what is paid for is over", managed,
+		httpx.Describe("One whose first payment has not come ends at once. "+changes))
+	httpx.Post(s.HTTP, "/api/subscription/resume/", identity.User, s.postResume, "Take the end of your Stripe subscription back", managed,
+		httpx.Describe("As long as it is not over. "+changes))
+	httpx.Post(s.HTTP, "/api/subscription/change/", identity.User, s.postChange, "Change to another product, such as from the month to the year",
+		httpx.Describe("Stripe takes what is paid for into account. Where a payment is due and fails all stays as it was: `impossible_move`. 422: `unknown_product`. "+changes))
 
-	down := httpx.Refuses(http.StatusServiceUnavailable)
-	httpx.Post(s.HTTP, "/api/subscription/purchase/", identity.User, s.postPurchase, "Have a purchase in a store count for you", down)
-	httpx.Post(s.HTTP, "/api/subscription/restore/", identity.User, s.postRestore, "Have all that you bought in a store count for you again", down)
+	httpx.Post(s.HTTP, "/api/subscription/purchase/", identity.User, s.postPurchase, "Have a purchase in a store count for you",
+		httpx.Describe("However often it is sent. 409: `receipt_of_another_account`, `receipt_expired`, `receipt_revoked`, `receipt_superseded`, `not_sold_here`. "+
+			"422: `receipt_invalid`, `receipt_wrong_environment`, `unknown_product`. 503: `shop_unavailable`; send it again."))
+	httpx.Post(s.HTTP, "/api/subscription/restore/", identity.User, s.postRestore, "Have all that you bought in a store count for you again",
+		httpx.Describe("Those that are good are taken; what is wrong with each of the others is in its result, by the codes of POST purchase/. 409: `not_sold_here`. 503: `shop_unavailable`; then none is taken."))
 
-	hook := httpx.Refuses(http.StatusBadRequest, http.StatusConflict)
-	httpx.Post(s.HTTP, "/api/subscription/webhook/stripe/", identity.Anyone, s.postWebhook(Stripe), "What Stripe tells", hook, httpx.Unread)
-	httpx.Post(s.HTTP, "/api/subscription/webhook/apple/", identity.Anyone, s.postWebhook(Apple), "What Apple tells (App Store Server Notifications V2)", hook, httpx.Unread)
-	httpx.Post(s.HTTP, "/api/subscription/webhook/google/", identity.Anyone, s.postWebhook(Google), "What Google tells (Real-time developer notifications)", hook, httpx.Unread)
+	hook, told := httpx.Refuses(http.StatusConflict), httpx.Describe("200: it is kept, and followed afterwards; sent again it is known. 400: `webhook_refused`, it is not the shop's or too old. 409: `not_sold_here`.")
+	httpx.Post(s.HTTP, "/api/subscription/webhook/stripe/", identity.Anyone, s.postWebhook(Stripe), "What Stripe tells", hook, told, httpx.Unread)
+	httpx.Post(s.HTTP, "/api/subscription/webhook/apple/", identity.Anyone, s.postWebhook(Apple), "What Apple tells (App Store Server Notifications V2)", hook, told, httpx.Unread)
+	httpx.Post(s.HTTP, "/api/subscription/webhook/google/", identity.Anyone, s.postWebhook(Google), "What Google tells (Real-time developer notifications)", hook, told, httpx.Unread)
 
 	httpx.Get(s.HTTP, "/internal/users/{id}/plan", identity.Internal, s.getPlan, "What a person may have")
 	s.staffRoutes()

@@ -17,23 +17,22 @@ import (
 
 // Status is what a person has by their subscription, what they use of it, and what each tier allows.
 type Status struct {
-	Tier      string     `json:"tier" enum:"free,pro"`
-	Source    Source     `json:"source" enum:"none,stripe,apple,google,grant"`
-	State     State      `json:"state" enum:"none,active,past_due,on_hold,paused,incomplete,expired,revoked"`
-	Reason    Reason     `json:"reason" doc:"Why, in one word: never_bought, paid, trial, granted, grace, payment_failed, paused, incomplete, expired, refunded"`
-	Active    bool       `json:"active" doc:"The tier is better than the free one"`
-	Trial     bool       `json:"trial"`
-	StartedAt *time.Time `json:"started_at"`
-	ExpiresAt *time.Time `json:"expires_at" doc:"Of what is paid or tried; null: it does not end"`
-	AutoRenew bool       `json:"auto_renew"`
-	IsFree    bool       `json:"is_free" doc:"Never limited, whatever the tier"`
-	// LimitationsEnabled false: limits bind nobody.
-	LimitationsEnabled bool              `json:"limitations_enabled"`
-	Usage              Usage             `json:"usage"`
+	Tier               string            `json:"tier" enum:"free,pro"`
+	Source             Source            `json:"source" enum:"none,stripe,apple,google,grant"`
+	State              State             `json:"state" enum:"none,active,past_due,on_hold,paused,incomplete,expired,revoked"`
+	Reason             Reason            `json:"reason" enum:"never_bought,paid,trial,granted,grace,payment_failed,paused,incomplete,expired,refunded" doc:"Why, in one word. grace: a payment failed, it counts meanwhile; payment_failed: not any more; incomplete: the first payment has not come"`
+	Active             bool              `json:"active" doc:"The tier is better than the free one"`
+	Trial              bool              `json:"trial" doc:"It is tried and not paid for yet"`
+	StartedAt          *time.Time        `json:"started_at" doc:"Null: nothing was ever bought or given"`
+	ExpiresAt          *time.Time        `json:"expires_at" doc:"Up to when it is paid for, tried or given, or was; null: nothing was, or it does not end"`
+	AutoRenew          bool              `json:"auto_renew" doc:"It is renewed then, unless it is cancelled"`
+	IsFree             bool              `json:"is_free" doc:"Never limited, whatever the tier"`
+	LimitationsEnabled bool              `json:"limitations_enabled" doc:"False: limits bind nobody"`
+	Usage              Usage             `json:"usage" doc:"All that is in the residences that they own, whoever added it, and their personal contractors"`
 	Limits             map[string]Limits `json:"limits" doc:"Of each tier; null: as many as they like"`
 	OverLimit          []OverLimit       `json:"over_limit" nullable:"false" doc:"What there is more of than may be added: it stays readable and changeable"`
 	// Until is when it becomes another by itself.
-	Until *time.Time `json:"until" doc:"When this changes by itself, if nothing is renewed; null: it does not"`
+	Until *time.Time `json:"until" doc:"When this changes by itself, if nothing is renewed: the end, of what is renewed a day later, while the shop is asked; of a failed payment that of the grace. Null: it does not"`
 }
 
 // Usage is what a person uses: all that is in the residences that they own, and their personal contractors.
@@ -47,7 +46,7 @@ type Usage struct {
 
 // OverLimit is a limit that is passed.
 type OverLimit struct {
-	TriggerKey plans.Trigger `json:"trigger_key" doc:"Names the text and the button to show: GET /api/subscription/upgrade-trigger/{key}/"`
+	TriggerKey plans.Trigger `json:"trigger_key" enum:"add_property,add_task,add_contractor,add_document,add_equipment" doc:"Names the text and the button to show: GET /api/subscription/upgrade-trigger/{key}/"`
 	Limit      int           `json:"limit"`
 	Used       int           `json:"used"`
 }

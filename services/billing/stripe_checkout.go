@@ -18,7 +18,7 @@ import (
 // NewCheckout is what somebody wants to buy.
 type NewCheckout struct {
 	ID            *uuid.UUID `json:"id,omitempty" format:"uuid" doc:"A UUIDv7 of your own: however often it is sent, it answers the same checkout"`
-	ProductID     string     `json:"product_id" required:"true" minLength:"1" maxLength:"200"`
+	ProductID     string     `json:"product_id" required:"true" minLength:"1" maxLength:"200" doc:"One of GET products/?platform=web"`
 	PromotionCode string     `json:"promotion_code,omitempty" maxLength:"100" doc:"As the person knows it; without a discount they can give one in the checkout"`
 	Promotion     string     `json:"promotion,omitempty" maxLength:"64" doc:"The key of a promotion that was shown: its discount is given"`
 }
@@ -26,8 +26,8 @@ type NewCheckout struct {
 // Checkout is where it is paid for.
 type Checkout struct {
 	URL       string    `json:"url" doc:"To be opened in a browser"`
-	SessionID string    `json:"session_id"`
-	ExpiresAt time.Time `json:"expires_at"`
+	SessionID string    `json:"session_id" doc:"Stripe's: the page that it leads back to may be given it"`
+	ExpiresAt time.Time `json:"expires_at" doc:"Until when it can be paid for"`
 }
 
 // CheckOut opens a checkout at Stripe. key: the same one again answers the same checkout; empty: each is its own. It

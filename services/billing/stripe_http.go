@@ -55,7 +55,7 @@ func (s *Service) postResume(ctx context.Context, _ *struct{}) (*bodyOutput[Subs
 
 type changeInput struct {
 	Body struct {
-		ProductID string `json:"product_id" required:"true" minLength:"1" maxLength:"200"`
+		ProductID string `json:"product_id" required:"true" minLength:"1" maxLength:"200" doc:"One of GET products/?platform=web"`
 	}
 }
 

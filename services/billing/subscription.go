@@ -12,28 +12,28 @@ type Subscription struct {
 	Tier      string     `json:"tier" enum:"free,pro"`
 	Source    Source     `json:"source" enum:"none,stripe,apple,google,grant"`
 	State     State      `json:"state" enum:"none,active,past_due,on_hold,paused,incomplete,expired,revoked"`
-	Reason    Reason     `json:"reason" doc:"Why, in one word: never_bought, paid, trial, granted, grace, payment_failed, paused, incomplete, expired, refunded"`
+	Reason    Reason     `json:"reason" enum:"never_bought,paid,trial,granted,grace,payment_failed,paused,incomplete,expired,refunded" doc:"Why, in one word. grace: a payment failed, it counts meanwhile; payment_failed: not any more; incomplete: the first payment has not come"`
 	Active    bool       `json:"active" doc:"The tier is better than the free one"`
-	Trial     bool       `json:"trial"`
-	TrialUsed bool       `json:"trial_used" doc:"A trial is had once"`
-	StartedAt *time.Time `json:"started_at"`
-	ExpiresAt *time.Time `json:"expires_at"`
-	AutoRenew bool       `json:"auto_renew"`
-	Purchases []Bought   `json:"purchases" nullable:"false"`
+	Trial     bool       `json:"trial" doc:"It is tried and not paid for yet"`
+	TrialUsed bool       `json:"trial_used" doc:"A trial is had once: true, and none is offered again"`
+	StartedAt *time.Time `json:"started_at" doc:"Null: nothing was ever bought or given"`
+	ExpiresAt *time.Time `json:"expires_at" doc:"Up to when it is paid for, tried or given, or was; null: nothing was, or it does not end"`
+	AutoRenew bool       `json:"auto_renew" doc:"It is renewed then, unless it is cancelled"`
+	Purchases []Bought   `json:"purchases" nullable:"false" doc:"All that was ever bought or given, the first first; the one that decides is the tier's source"`
 }
 
 // Bought is a purchase as its buyer sees it.
 type Bought struct {
 	ID        uuid.UUID  `json:"id" format:"uuid"`
 	Source    Source     `json:"source" enum:"stripe,apple,google,grant"`
-	ProductID string     `json:"product_id"`
-	Tier      string     `json:"tier"`
+	ProductID string     `json:"product_id" doc:"The shop's name for what was bought; empty: it was given"`
+	Tier      string     `json:"tier" enum:"pro"`
 	State     State      `json:"state" enum:"active,past_due,on_hold,paused,incomplete,expired,revoked"`
 	Counts    bool       `json:"counts" doc:"It entitles to its tier at this moment"`
-	Trial     bool       `json:"trial"`
+	Trial     bool       `json:"trial" doc:"It is tried and not paid for yet"`
 	StartedAt time.Time  `json:"started_at"`
-	ExpiresAt *time.Time `json:"expires_at"`
-	AutoRenew bool       `json:"auto_renew"`
+	ExpiresAt *time.Time `json:"expires_at" doc:"Up to when it is paid for, tried or given, or was; null: it does not end"`
+	AutoRenew bool       `json:"auto_renew" doc:"It is renewed then, unless it is cancelled"`
 	// EndsWithAccount: when the account is deleted it is cancelled with it.
 	EndsWithAccount bool    `json:"ends_with_account" doc:"It is cancelled when the account is deleted; what Apple sells only its buyer can cancel"`
 	ManageURL       *string `json:"manage_url" doc:"Where its buyer manages it; null: here, by portal/ and cancel/"`

@@ -6,8 +6,8 @@ import (
 )
 
 type webhookInput struct {
-	Signature     string `header:"Stripe-Signature" maxLength:"4096"`
-	Authorization string `header:"Authorization" maxLength:"8192"`
+	Signature     string `header:"Stripe-Signature" maxLength:"4096" doc:"Stripe alone: what the body is signed with"`
+	Authorization string `header:"Authorization" maxLength:"8192" doc:"Google alone: Pub/Sub's token, no token of ours"`
 	RawBody       []byte `contentType:"application/json"`
 }
 
