@@ -57,6 +57,9 @@ func (g *google) get(ctx context.Context, app, token string) (playPurchase, erro
 	if p.SubscriptionPurchaseV2, err = g.purchases.Subscriptionsv2.Get(app, token).Context(ctx).Do(); err != nil {
 		return playPurchase{}, googleFailure(err)
 	}
+	if p.SubscriptionPurchaseV2 == nil || slices.Contains(p.LineItems, nil) { // JSON's null is read as well
+		return playPurchase{}, misunderstood("null")
+	}
 	return p, nil
 }
 
@@ -178,6 +181,9 @@ func (g *google) observation(p playPurchase, terms terms) (Observation, error) {
 	}
 	if state == PastDue {
 		o.GraceUntil = o.ExpiresAt // in a grace period Google moves the end to the grace's
+	}
+	if err := o.dated(); err != nil {
+		return Observation{}, misunderstood("%w", err)
 	}
 	return o, nil
 }

@@ -270,6 +270,14 @@ func TestPlayDown(t *testing.T) {
 		}
 		s.play.fail(c.what, 0)
 	}
+	for name, odd := range map[string]func(*sold){
+		"no-product":    func(p *sold) { p.LineItems = append(p.LineItems, nil) },
+		"no-such-end":   func(p *sold) { p.LineItems[0].ExpiryTime = "9999-12-31T23:59:59Z" },
+		"no-such-start": func(p *sold) { p.StartTime = "0000-01-01T00:00:00+23:59" },
+	} {
+		s.play.sell(name, ann, odd)
+		s.As(t, ann).Refused(503, "shop_unavailable", "POST", "/api/subscription/purchase/", playReceipt(name))
+	}
 	s.play.mu.Lock()
 	s.play.after = "600"
 	s.play.mu.Unlock()

@@ -1,6 +1,7 @@
 package billing
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/google/uuid"
@@ -140,6 +141,16 @@ type Observation struct {
 	RefundOnly bool
 	// Acknowledge: the shop waits to be told that we know of it.
 	Acknowledge bool
+}
+
+// dated refuses dates that are none: they could be neither kept nor answered.
+func (o *Observation) dated() error {
+	for _, at := range []*time.Time{&o.StartedAt, o.ExpiresAt, o.GraceUntil} {
+		if at != nil && (at.Unix() < 0 || at.Unix() >= lastInstant.Unix()) {
+			return fmt.Errorf("the purchase has a date in the year %d", at.UTC().Year())
+		}
+	}
+	return nil
 }
 
 // how an observation was taken.

@@ -73,16 +73,6 @@ func stripeObservation(sub *stripe.Subscription, terms terms) (Observation, erro
 	return o, errors.Join(o.stand(sub, terms.Settings), o.dated())
 }
 
-// dated refuses dates that are none: they could be neither kept nor answered.
-func (o *Observation) dated() error {
-	for _, at := range []*time.Time{&o.StartedAt, o.ExpiresAt, o.GraceUntil} {
-		if at != nil && (at.Unix() < 0 || at.Unix() >= lastInstant.Unix()) {
-			return fmt.Errorf("subscription %s has a date in the year %d", o.ExternalID, at.UTC().Year())
-		}
-	}
-	return nil
-}
-
 // stand says how the subscription stands, and until when. Of a period that is begun and not paid for, Stripe already
 // names the end; what is paid for ended where it began.
 func (o *Observation) stand(sub *stripe.Subscription, settings Settings) error {
