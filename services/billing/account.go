@@ -170,8 +170,8 @@ func (s *Service) write(ctx context.Context, a *Account, before Account, cause C
 	if written {
 		a.version++
 		a.Had = has
-		if len(a.orders) > 0 {
-			s.work.ring()
+		for _, e := range a.orders {
+			s.work.ring(e.Source)
 		}
 		events.SubscriptionChanged.Committed(ctx, s.Relay, event)
 	}

@@ -50,15 +50,15 @@ func (s *Service) workErrand(ctx context.Context, e errand) error {
 	return settleErrand(settling, s.DB, e, err, s.Clock.Now())
 }
 
-func claimErrands(ctx context.Context, q pg.Querier, now time.Time) ([]errand, error) {
+func claimErrands(ctx context.Context, q pg.Querier, source Source, now time.Time) ([]errand, error) {
 	rows, err := pg.All[errand](ctx, q, `
 		WITH mine AS (
 			SELECT id FROM errands
-			WHERE state = 'pending' AND next_at <= @now::timestamptz AND (claimed_until IS NULL OR claimed_until < @now::timestamptz)
+			WHERE state = 'pending' AND source = @source::text AND next_at <= @now::timestamptz AND (claimed_until IS NULL OR claimed_until < @now::timestamptz)
 			ORDER BY next_at LIMIT @batch FOR UPDATE SKIP LOCKED)
 		UPDATE errands e SET claimed_until = @until::timestamptz FROM mine WHERE e.id = mine.id
 		RETURNING e.id, e.user_id, e.source, e.kind, e.external_id, e.product_id, e.tries`,
-		pgx.NamedArgs{"now": now, "until": now.Add(workLease), "batch": workBatch})
+		pgx.NamedArgs{"source": source, "now": now, "until": now.Add(workLease), "batch": workBatch})
 	if err != nil {
 		return nil, fmt.Errorf("claim errands: %w", err)
 	}
@@ -101,6 +101,6 @@ func (s *Service) order(ctx context.Context, e errand) error {
 	if err != nil {
 		return fmt.Errorf("order an errand: %w", err)
 	}
-	s.work.ring()
+	s.work.ring(e.Source)
 	return nil
 }

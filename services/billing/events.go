@@ -61,6 +61,6 @@ func (s *Service) erasePerson(ctx context.Context, tx pgx.Tx, e events.Received[
 }
 
 func (s *Service) wakeWork(ctx context.Context, p events.Person) error {
-	s.work.ring()
+	s.work.ringAll()
 	return s.Cache.DropForSure(ctx, events.SubscriptionChanged.Keys(events.Subscription{UserID: p.ID})...)
 }

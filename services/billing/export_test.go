@@ -47,7 +47,7 @@ func (p *Probe) Receive(ctx context.Context, source Source, header http.Header, 
 // Work works off what waits, by one turn after the other.
 func (p *Probe) Work(ctx context.Context) error {
 	for {
-		full, err := p.s.workTurn(ctx)
+		full, err := p.s.workTurn(ctx, Stripe)
 		if err != nil || !full {
 			return err
 		}

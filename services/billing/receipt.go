@@ -194,7 +194,7 @@ func (s *Service) claim(ctx context.Context, user uuid.UUID, source Source, reas
 	if err := reviveWebhooks(ctx, s.DB, source, claimed, s.Clock.Now()); err != nil {
 		s.Log.ErrorContext(ctx, "what was told of a purchase before it was claimed waits for the next look", "error", err)
 	}
-	s.work.ring()
+	s.work.ring(source)
 	return account, verdicts, nil
 }
 

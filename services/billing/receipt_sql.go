@@ -20,7 +20,7 @@ func (s *Service) reviveClaimed(ctx context.Context) error {
 		return fmt.Errorf("webhooks of claimed purchases: %w", err)
 	}
 	if revived > 0 {
-		s.work.ring()
+		s.work.ringAll()
 	}
 	return nil
 }

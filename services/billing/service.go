@@ -24,7 +24,7 @@ type Config struct {
 type Service struct {
 	*boot.Deps
 	shops     map[Source]shop
-	work      alarm // a webhook or an errand waits
+	work      alarms // a webhook or an errand waits
 	residence internalapi.Residence
 	tasks     internalapi.Task
 	documents internalapi.Document
@@ -33,7 +33,7 @@ type Service struct {
 // New describes the service to boot.
 func New(cfg Config) boot.Service { return newService().boot(cfg) }
 
-func newService() *Service { return &Service{work: make(alarm, 1), shops: map[Source]shop{}} }
+func newService() *Service { return &Service{work: newAlarms(), shops: map[Source]shop{}} }
 
 func (s *Service) boot(cfg Config) boot.Service {
 	return boot.Service{
@@ -71,7 +71,9 @@ func (s *Service) openShops(cfg Config) error {
 // background works off what the shops have told and what is to be done there, and looks after what changes by itself.
 func (s *Service) background(ctx context.Context, _ *boot.Deps) error {
 	var all sync.WaitGroup
-	all.Go(func() { s.workOff(ctx) })
+	for source := range s.work {
+		all.Go(func() { s.workOff(ctx, source) })
+	}
 	all.Go(func() { s.Every(ctx, flipEvery, "subscriptions that have ended wait for the next look", s.flipAll) })
 	all.Go(func() { s.Every(ctx, checkEvery, "the shops are asked at the next look", s.checkAll) })
 	all.Go(func() {

@@ -89,7 +89,7 @@ func (s *Service) Replay(ctx context.Context, id uuid.UUID, by By) (WebhookView,
 	if err != nil {
 		return WebhookView{}, err
 	}
-	s.work.ring()
+	s.work.ringAll()
 	return hook, nil
 }
 
@@ -120,6 +120,6 @@ func (s *Service) Retry(ctx context.Context, id uuid.UUID, by By) (ErrandView, e
 	if err != nil {
 		return ErrandView{}, err
 	}
-	s.work.ring()
+	s.work.ringAll()
 	return errand, nil
 }

@@ -22,9 +22,9 @@ import (
 const (
 	workPoll   = time.Second // when nobody nudges
 	workLease  = time.Minute // what was not settled by then is done again, by whoever comes
-	workBatch  = 32
-	workers    = 4
-	workTime   = 30 * time.Second // for one
+	workBatch  = 8
+	workers    = 8                // so that a batch is done within the lease, however long one takes
+	workTime   = 12 * time.Second // for one
 	settleTime = 5 * time.Second  // also at a stop
 	maxTries   = 25               // then it has failed, for staff to look at
 
@@ -45,26 +45,37 @@ func (s *Service) Receive(ctx context.Context, source Source, header http.Header
 	if err := insertWebhook(ctx, s.DB, source, told, s.Clock.Now()); err != nil {
 		return err
 	}
-	s.work.ring()
+	s.work.ring(source)
 	return nil
 }
 
-// alarm wakes a worker that sleeps.
-type alarm chan struct{}
+// alarms wake the workers, each shop's own: one that does not answer holds up no other.
+type alarms map[Source]chan struct{}
 
-func (a alarm) ring() {
+func newAlarms() alarms {
+	return alarms{Stripe: make(chan struct{}, 1), Apple: make(chan struct{}, 1), Google: make(chan struct{}, 1)}
+}
+
+func (a alarms) ring(source Source) {
 	select {
-	case a <- struct{}{}:
+	case a[source] <- struct{}{}:
 	default: // it is awake already
 	}
 }
 
-// workOff works off webhooks and errands until its context ends.
-func (s *Service) workOff(ctx context.Context) {
+// ringAll is for what may be of any.
+func (a alarms) ringAll() {
+	for source := range a {
+		a.ring(source)
+	}
+}
+
+// workOff works off a shop's webhooks and errands until its context ends.
+func (s *Service) workOff(ctx context.Context, source Source) {
 	poll := time.NewTicker(workPoll)
 	defer poll.Stop()
 	for {
-		full, err := s.workTurn(ctx)
+		full, err := s.workTurn(ctx, source)
 		if err != nil && ctx.Err() == nil {
 			s.Log.ErrorContext(ctx, "what the shops told waits", "error", err)
 		}
@@ -74,19 +85,19 @@ func (s *Service) workOff(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-s.work:
+		case <-s.work[source]:
 		case <-poll.C:
 		}
 	}
 }
 
 // workTurn works off one batch of each and reports whether there may be more.
-func (s *Service) workTurn(ctx context.Context) (full bool, err error) {
-	webhooks, err := claimWebhooks(ctx, s.DB, s.Clock.Now())
+func (s *Service) workTurn(ctx context.Context, source Source) (full bool, err error) {
+	webhooks, err := claimWebhooks(ctx, s.DB, source, s.Clock.Now())
 	if err != nil {
 		return false, err
 	}
-	errands, err := claimErrands(ctx, s.DB, s.Clock.Now())
+	errands, err := claimErrands(ctx, s.DB, source, s.Clock.Now())
 	if err != nil || len(webhooks)+len(errands) == 0 {
 		return false, err
 	}

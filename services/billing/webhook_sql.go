@@ -33,13 +33,13 @@ func insertWebhook(ctx context.Context, q pg.Querier, source Source, t told, now
 const claimWebhooksSQL = `
 		WITH mine AS (
 			SELECT id FROM webhook_events
-			WHERE state = 'pending' AND next_at <= @now::timestamptz AND (claimed_until IS NULL OR claimed_until < @now::timestamptz)
+			WHERE state = 'pending' AND source = @source::text AND next_at <= @now::timestamptz AND (claimed_until IS NULL OR claimed_until < @now::timestamptz)
 			ORDER BY next_at LIMIT @batch FOR UPDATE SKIP LOCKED)
 		UPDATE webhook_events w SET claimed_until = @until::timestamptz FROM mine WHERE w.id = mine.id
 		RETURNING w.id, w.source, w.external_id, w.type, w.subject, w.occurred_at, w.received_at, w.body, w.state, w.tries, w.trace`
 
-func claimWebhooks(ctx context.Context, q pg.Querier, now time.Time) ([]webhook, error) {
-	rows, err := pg.All[webhook](ctx, q, claimWebhooksSQL, pgx.NamedArgs{"now": now, "until": now.Add(workLease), "batch": workBatch})
+func claimWebhooks(ctx context.Context, q pg.Querier, source Source, now time.Time) ([]webhook, error) {
+	rows, err := pg.All[webhook](ctx, q, claimWebhooksSQL, pgx.NamedArgs{"source": source, "now": now, "until": now.Add(workLease), "batch": workBatch})
 	if err != nil {
 		return nil, fmt.Errorf("claim webhooks: %w", err)
 	}
