@@ -137,10 +137,14 @@ func (c *cluster) hopeless(answer error) bool {
 	return ok && (strings.HasPrefix(refusal.Code, "XX") || refusal.Code == "58P01")
 }
 
-// reason is the last fatal line. Those that our own early questions cause are no reasons.
+// reason is the last fatal line. Those that our own early questions cause are no reasons, nor are the last words of a
+// killed server's sessions, which come into the same log.
 func (c *cluster) reason(log []string) string {
 	reason := ""
 	for _, line := range log {
+		if strings.Contains(line, "unexpected postmaster exit") {
+			continue
+		}
 		if strings.Contains(line, "Address already in use") || strings.Contains(line, diskFull) {
 			return line // the fatal line after it may not say so
 		}
