@@ -28,15 +28,27 @@ func resident(t *testing.T, pid int, what string) int {
 	return n
 }
 
-// TestUploadsKeepMemoryFlat: a file of 25 MiB passes through gateway and service without being held by either.
+// TestUploadsKeepMemoryFlat: a file of 25 MiB passes through gateway and service without being held by either. What else a
+// part does at that moment can make an attempt look large, but nothing makes a file that is held look small.
 func TestUploadsKeepMemoryFlat(t *testing.T) {
+	for range attempts {
+		if passesThrough(t) {
+			return
+		}
+	}
+	t.Errorf("in %d attempts a part has grown by more than half of the file", attempts)
+}
+
+func passesThrough(t *testing.T) bool {
+	t.Helper()
 	program, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
 	w := start(t, func(o *system.Options) {
 		o.Processes, o.Program = true, program
-		o.Environ = append(o.Environ, "HEARTH_TRACE_RATIO=0")
+		// What is held is what counts, and not what waits for the collector: that grows with all that a program has at hand.
+		o.Environ = append(o.Environ, "HEARTH_TRACE_RATIO=0", "GOGC=20")
 	})
 	ada := w.join(t, "Ada")
 	line := []byte("The boiler's serial number is 4711.\n")
@@ -50,11 +62,11 @@ func TestUploadsKeepMemoryFlat(t *testing.T) {
 		before[part] = resident(t, w.PartPID(part), "VmHWM")
 	}
 	ada.upload("all.txt", file)
+	flat := true
 	for _, part := range parts {
 		grown := resident(t, w.PartPID(part), "VmHWM") - before[part]
 		t.Logf("%s: %d KiB before, %d KiB more after", part, before[part], grown)
-		if grown > len(file)>>10/2 { // with the race detector, which multiplies what is allocated
-			t.Errorf("%s has grown by %d KiB for a file of %d KiB", part, grown, len(file)>>10)
-		}
+		flat = flat && grown <= len(file)>>10/2 // with the race detector, which multiplies what is allocated
 	}
+	return flat
 }
