@@ -17,15 +17,7 @@ import (
 
 // Status is what a person has by their subscription, what they use of it, and what each tier allows.
 type Status struct {
-	Tier               string            `json:"tier" enum:"free,pro"`
-	Source             Source            `json:"source" enum:"none,stripe,apple,google,grant"`
-	State              State             `json:"state" enum:"none,active,past_due,on_hold,paused,incomplete,expired,revoked"`
-	Reason             Reason            `json:"reason" enum:"never_bought,paid,trial,granted,grace,payment_failed,paused,incomplete,expired,refunded" doc:"Why, in one word. grace: a payment failed, it counts meanwhile; payment_failed: not any more; incomplete: the first payment has not come"`
-	Active             bool              `json:"active" doc:"The tier is better than the free one"`
-	Trial              bool              `json:"trial" doc:"It is tried and not paid for yet"`
-	StartedAt          *time.Time        `json:"started_at" doc:"Null: nothing was ever bought or given"`
-	ExpiresAt          *time.Time        `json:"expires_at" doc:"Up to when it is paid for, tried or given, or was; null: nothing was, or it does not end"`
-	AutoRenew          bool              `json:"auto_renew" doc:"It is renewed then, unless it is cancelled"`
+	Holding
 	IsFree             bool              `json:"is_free" doc:"Never limited, whatever the tier"`
 	LimitationsEnabled bool              `json:"limitations_enabled" doc:"False: limits bind nobody"`
 	Usage              Usage             `json:"usage" doc:"All that is in the residences that they own, whoever added it, and their personal contractors"`
@@ -149,8 +141,7 @@ func unheard[T any](owned []uuid.UUID, homes map[uuid.UUID]T) bool {
 func (st standing) status(usage Usage, now time.Time) Status {
 	has := st.Entitlement(now)
 	out := Status{
-		Tier: has.Tier, Source: has.Source, State: has.State, Reason: has.Reason, Active: has.Tier != plans.Free, Trial: has.IsTrial,
-		StartedAt: has.StartedAt, ExpiresAt: has.ExpiresAt, AutoRenew: has.AutoRenew, IsFree: st.IsFree,
+		Holding: has.holding(), IsFree: st.IsFree,
 		LimitationsEnabled: st.Settings.LimitationsEnabled, Usage: usage, Limits: map[string]Limits{}, OverLimit: []OverLimit{}, Until: has.FlipsAt,
 	}
 	for _, t := range st.Tiers {

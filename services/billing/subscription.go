@@ -7,19 +7,24 @@ import (
 	"github.com/google/uuid"
 )
 
-// Subscription is what a person has, with all that they have bought.
-type Subscription struct {
+// Holding is what a person has at a moment, in a subscription and in a status.
+type Holding struct {
 	Tier      string     `json:"tier" enum:"free,pro"`
 	Source    Source     `json:"source" enum:"none,stripe,apple,google,grant"`
 	State     State      `json:"state" enum:"none,active,past_due,on_hold,paused,incomplete,expired,revoked"`
 	Reason    Reason     `json:"reason" enum:"never_bought,paid,trial,granted,grace,payment_failed,paused,incomplete,expired,refunded" doc:"Why, in one word. grace: a payment failed, it counts meanwhile; payment_failed: not any more; incomplete: the first payment has not come"`
 	Active    bool       `json:"active" doc:"The tier is better than the free one"`
 	Trial     bool       `json:"trial" doc:"It is tried and not paid for yet"`
-	TrialUsed bool       `json:"trial_used" doc:"A trial is had once: true, and none is offered again"`
 	StartedAt *time.Time `json:"started_at" doc:"Null: nothing was ever bought or given"`
 	ExpiresAt *time.Time `json:"expires_at" doc:"Up to when it is paid for, tried or given, or was; null: nothing was, or it does not end"`
 	AutoRenew bool       `json:"auto_renew" doc:"It is renewed then, unless it is cancelled"`
-	Purchases []Bought   `json:"purchases" nullable:"false" doc:"All that was ever bought or given, the first first; the one that decides is the tier's source"`
+}
+
+// Subscription is what a person has, with all that they have bought.
+type Subscription struct {
+	Holding
+	TrialUsed bool     `json:"trial_used" doc:"A trial is had once: true, and none is offered again"`
+	Purchases []Bought `json:"purchases" nullable:"false" doc:"All that was ever bought or given, the first first; the one that decides is the tier's source"`
 }
 
 // Bought is a purchase as its buyer sees it.
@@ -54,12 +59,15 @@ func (s *Service) SubscriptionOf(ctx context.Context, user uuid.UUID) (Subscript
 	return account.subscription(s.Clock.Now()), nil
 }
 
-func (a *Account) subscription(now time.Time) Subscription {
-	has := a.Entitlement(now)
-	out := Subscription{
-		Tier: has.Tier, Source: has.Source, State: has.State, Reason: has.Reason, Active: rank(has.Tier) > 0, Trial: has.IsTrial, TrialUsed: a.TriedAt != nil,
-		StartedAt: has.StartedAt, ExpiresAt: has.ExpiresAt, AutoRenew: has.AutoRenew, Purchases: []Bought{},
+func (e Entitlement) holding() Holding {
+	return Holding{
+		Tier: e.Tier, Source: e.Source, State: e.State, Reason: e.Reason, Active: rank(e.Tier) > 0, Trial: e.IsTrial,
+		StartedAt: e.StartedAt, ExpiresAt: e.ExpiresAt, AutoRenew: e.AutoRenew,
 	}
+}
+
+func (a *Account) subscription(now time.Time) Subscription {
+	out := Subscription{Holding: a.Entitlement(now).holding(), TrialUsed: a.TriedAt != nil, Purchases: []Bought{}}
 	for _, p := range a.Purchases {
 		out.Purchases = append(out.Purchases, p.bought(now))
 	}
