@@ -17,6 +17,7 @@ const (
 	RevisionTTL = time.Hour
 	StatusTTL   = 5 * time.Minute
 	PlanTTL     = 5 * time.Minute
+	UnreadTTL   = 5 * time.Minute
 )
 
 const prefix = "hearth:"
@@ -50,6 +51,9 @@ const (
 	EveryStatus = statusPrefix + "*"
 	EveryPlan   = planPrefix + "*"
 )
+
+// UnreadKey is how many notifications a person has not read. Owner: notification.
+func UnreadKey(user uuid.UUID) string { return prefix + "unread:" + user.String() }
 
 // OffersKey is one of the lists of what is offered: features, upgrade_triggers, promotions, products. Owner: billing.
 func OffersKey(list string) string { return prefix + "billing:" + list }

@@ -22,11 +22,12 @@ const (
 // Catalogue lists every event there is. An event that is not here is not published.
 func Catalogue() []definition {
 	return []definition{
-		UserRegistered, UserChanged, UserDeleted, CodeIssued, SessionsEnded,
-		ResidenceCreated, ResidenceChanged, ResidenceDeleted, MembersChanged,
+		UserRegistered, UserChanged, UserDeleted, CodeIssued, PasswordChanged, SessionsEnded,
+		ResidenceCreated, ResidenceChanged, ResidenceDeleted, MembersChanged, Invited,
 		TaskCreated, TaskChanged, TaskDeleted, TaskCompleted, CompletionChanged, ContractorChanged, ReportRequested,
 		DocumentChanged, EquipmentChanged,
 		SubscriptionChanged, TermsChanged, OffersChanged, BillingNotice,
+		NotificationsChanged,
 	}
 }
 
@@ -40,7 +41,9 @@ type User struct {
 	Timezone  string    `json:"timezone"`
 	Locale    string    `json:"locale"`
 	AvatarID  uuid.UUID `json:"avatar_upload_id,omitzero"`
-	Version   int       `json:"version"`
+	// EmailVerified says whether the address is known to be theirs; nil: the event is from before that was told.
+	EmailVerified *bool `json:"email_verified,omitempty"`
+	Version       int   `json:"version"`
 }
 
 // UserRegistered: a new account.
@@ -63,7 +66,7 @@ type UserChange struct {
 // UserDeleted: the person is gone, and what is theirs alone is to go with them. What they left in residences of others
 // stays there.
 var UserDeleted = Event[Person]{
-	Name: "user.deleted", Producer: Auth, Consumers: []string{Document, Billing},
+	Name: "user.deleted", Producer: Auth, Consumers: []string{Document, Billing, Notification},
 }
 
 // Person is somebody by their id alone.
@@ -92,16 +95,28 @@ type CodeBox struct {
 	Code string `json:"code"`
 }
 
-// SessionsEnded: these tokens are dead.
+// PasswordChanged: a person has another password, by themselves we hope.
+var PasswordChanged = Event[NewPassword]{
+	Name: "auth.password_changed", Producer: Auth, Consumers: []string{Notification},
+}
+
+// NewPassword says how it came about: changed by who knew the old one, or reset with a code.
+type NewPassword struct {
+	UserID uuid.UUID `json:"user_id"`
+	How    string    `json:"how"` // changed, reset
+}
+
+// SessionsEnded: these tokens are dead. What was registered in these sessions hears no more.
 var SessionsEnded = Event[Sessions]{
-	Name: "auth.sessions_ended", Producer: Auth,
+	Name: "auth.sessions_ended", Producer: Auth, Consumers: []string{Notification},
 	Keys: func(s Sessions) []string { return tokenKeys(s.TokenHashes) },
 }
 
-// Sessions are a person's sessions by the SHA-256 (hex) of their tokens.
+// Sessions are a person's sessions: their ids, and the SHA-256 (hex) of their tokens, in no order.
 type Sessions struct {
-	UserID      uuid.UUID `json:"user_id"`
-	TokenHashes []string  `json:"token_hashes"`
+	UserID      uuid.UUID   `json:"user_id"`
+	SessionIDs  []uuid.UUID `json:"session_ids,omitempty"`
+	TokenHashes []string    `json:"token_hashes"`
 }
 
 // Home is a residence as the other services know it, with everybody who sees it.
@@ -126,7 +141,7 @@ var ResidenceCreated = Event[Home]{
 // ResidenceChanged: its name, zone, currency, address or owner. Task derives due dates anew: the zone says on which day
 // something was done.
 var ResidenceChanged = Event[Home]{
-	Name: "residence.changed", Producer: Residence, Consumers: []string{Task, Document}, Keys: homeKeys,
+	Name: "residence.changed", Producer: Residence, Consumers: []string{Task, Document, Notification}, Keys: homeKeys,
 }
 
 // ResidenceDeleted: everything that it holds is to go, in every service.
@@ -152,6 +167,24 @@ type Membership struct {
 	ActorID     uuid.UUID `json:"actor_id"`
 	// AffectedIDs are all members before and after.
 	AffectedIDs []uuid.UUID `json:"affected_ids"`
+}
+
+// Invited: somebody is to be sent the code with which they can join. The code itself is sealed for notification.
+var Invited = Event[Invitation]{
+	Name: "residence.invited", Producer: Residence, Consumers: []string{Notification},
+}
+
+// Invitation is a code on its way to an address, which need not be anybody's whom we know.
+type Invitation struct {
+	ResidenceID   uuid.UUID `json:"residence_id"`
+	ResidenceName string    `json:"residence_name"`
+	InviterID     uuid.UUID `json:"inviter_id"`
+	InviterName   string    `json:"inviter_name"`
+	Email         string    `json:"email"`
+	Locale        string    `json:"locale"` // the inviter's
+	Role          string    `json:"role"`   // member, viewer
+	Sealed        []byte    `json:"sealed"` // a CodeBox in JSON, in an anonymous NaCl box for notification's key
+	ExpiresAt     string    `json:"expires_at"`
 }
 
 // TaskRef is a task as the other services know it.
@@ -191,17 +224,17 @@ func movedKeys(residence, previous uuid.UUID) []string {
 
 // TaskCreated: a new task.
 var TaskCreated = Event[TaskRef]{
-	Name: "task.created", Producer: Task, Keys: taskKeys,
+	Name: "task.created", Producer: Task, Consumers: []string{Notification}, Keys: taskKeys,
 }
 
 // TaskChanged: its fields or its state.
 var TaskChanged = Event[TaskRef]{
-	Name: "task.changed", Producer: Task, Consumers: []string{Document}, Keys: taskKeys,
+	Name: "task.changed", Producer: Task, Consumers: []string{Document, Notification}, Keys: taskKeys,
 }
 
 // TaskDeleted: it is gone, with its completions.
 var TaskDeleted = Event[TaskRef]{
-	Name: "task.deleted", Producer: Task, Consumers: []string{Document}, Keys: taskKeys,
+	Name: "task.deleted", Producer: Task, Consumers: []string{Document, Notification}, Keys: taskKeys,
 }
 
 // Completion is one doing of a task.
@@ -227,7 +260,7 @@ var TaskCompleted = Event[Completion]{
 
 // CompletionChanged: a completion was edited or undone; the task stands as it says.
 var CompletionChanged = Event[Completion]{
-	Name: "task.completion_changed", Producer: Task, Consumers: []string{Document}, Keys: completionKeys,
+	Name: "task.completion_changed", Producer: Task, Consumers: []string{Document, Notification}, Keys: completionKeys,
 }
 
 // ContractorChanged: created, edited, shared, made a favourite or deleted. ResidenceIDs are those that it is, or was,
@@ -407,4 +440,21 @@ type Notice struct {
 	Currency string    `json:"currency,omitempty"` // ISO 4217
 	Until    string    `json:"until,omitempty"`    // RFC 3339: paid, tried or waited for until then
 	URL      string    `json:"url,omitempty"`      // where to pay, or to see the receipt
+}
+
+// NotificationsChanged: what these people find in their inbox is another.
+var NotificationsChanged = Event[Inboxes]{
+	Name: "notification.changed", Producer: Notification,
+	Keys: func(i Inboxes) []string {
+		keys := make([]string, len(i.UserIDs))
+		for n, id := range i.UserIDs {
+			keys[n] = cache.UnreadKey(id)
+		}
+		return keys
+	},
+}
+
+// Inboxes are those of these people.
+type Inboxes struct {
+	UserIDs []uuid.UUID `json:"user_ids"`
 }

@@ -15,7 +15,28 @@ import (
 
 func (s *Service) residenceCreated(ctx context.Context, tx pgx.Tx, e events.Received[events.Home]) error {
 	home := e.Payload
-	return tell(ctx, tx, told{residence: home.ID, owner: home.OwnerID, members: home.MemberIDs, role: access.Member, asOf: e.AsOf()})
+	if err := tell(ctx, tx, told{residence: home.ID, owner: home.OwnerID, members: home.MemberIDs, role: access.Member, asOf: e.AsOf()}); err != nil {
+		return err
+	}
+	return nameHome(ctx, tx, home)
+}
+
+func (s *Service) residenceChanged(ctx context.Context, tx pgx.Tx, e events.Received[events.Home]) error {
+	return nameHome(ctx, tx, e.Payload)
+}
+
+// nameHome keeps what a residence is called. One that is not known yet is made known with its name: who belongs to it is
+// told by other events.
+func nameHome(ctx context.Context, tx pgx.Tx, home events.Home) error {
+	_, err := pg.Exec(ctx, tx, `
+		INSERT INTO residences AS r (residence_id, owner_id, name, name_version, as_of) VALUES (@residence_id::uuid, @owner_id::uuid, @name, @version::int, '')
+		ON CONFLICT (residence_id) DO UPDATE SET name = excluded.name, name_version = excluded.name_version
+		WHERE r.name_version < excluded.name_version AND r.gone_at IS NULL`,
+		pgx.NamedArgs{"residence_id": home.ID, "owner_id": home.OwnerID, "name": home.Name, "version": home.Version})
+	if err != nil {
+		return fmt.Errorf("name of residence %s: %w", home.ID, err)
+	}
+	return nil
 }
 
 func (s *Service) membersChanged(ctx context.Context, tx pgx.Tx, e events.Received[events.Membership]) error {
@@ -87,10 +108,12 @@ func (s *Service) residenceDeleted(ctx context.Context, tx pgx.Tx, e events.Rece
 func forget(ctx context.Context, tx pgx.Tx, residence, owner uuid.UUID, asOf string, at time.Time) error {
 	for _, statement := range []string{
 		`INSERT INTO residences AS r (residence_id, owner_id, gone_at, as_of) VALUES (@residence_id, @owner_id, @gone_at, @as_of)
-		ON CONFLICT (residence_id) DO UPDATE SET gone_at = least(excluded.gone_at, r.gone_at)`,
+		ON CONFLICT (residence_id) DO UPDATE SET gone_at = least(excluded.gone_at, r.gone_at), name = NULL`,
 		`DELETE FROM members WHERE residence_id = @residence_id`,
 		`DELETE FROM notifications WHERE residence_id = @residence_id`,
 		`DELETE FROM warranties WHERE residence_id = @residence_id`,
+		`DELETE FROM tasks WHERE residence_id = @residence_id`,
+		`DELETE FROM reminders WHERE residence_id = @residence_id`,
 	} {
 		if _, err := pg.Exec(ctx, tx, statement, pgx.NamedArgs{"residence_id": residence, "owner_id": owner, "gone_at": at, "as_of": asOf}); err != nil {
 			return err // named by the caller

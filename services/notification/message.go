@@ -11,7 +11,6 @@ import (
 	"unicode"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 	"go.opentelemetry.io/otel/codes"
 
 	"hearth.internal/pkg/events"
@@ -29,13 +28,6 @@ const (
 	// keepMessages is how long it stays known that a message was sent: longer than its event can come again.
 	keepMessages = 30 * 24 * time.Hour
 	forgetEvery  = 10 * time.Minute
-
-	// reportWaits is how long a report may take to be mailed: later it would be about another time than its reader thinks.
-	reportWaits = 3 * 24 * time.Hour
-
-	// noticeWaits is how long what there is to say about a subscription may take to be mailed: what is older has been seen in
-	// the app, or is no news any more.
-	noticeWaits = 14 * 24 * time.Hour
 )
 
 // Message is a code on its way to a person.
@@ -46,35 +38,6 @@ type Message struct {
 	Sealed    []byte
 	Trace     string
 	ExpiresAt time.Time
-}
-
-// codeIssued puts the code where the worker finds it, sealed as it came.
-func (s *Service) codeIssued(ctx context.Context, tx pgx.Tx, e events.Received[events.Code]) error {
-	expires, err := time.Parse(time.RFC3339, e.Payload.ExpiresAt)
-	if err != nil {
-		return fmt.Errorf("code expires at: %w", err)
-	}
-	return insertMessage(ctx, tx, e.ID, e.Payload, expires, s.Clock.Now())
-}
-
-// reportRequested keeps what was ordered until it is mailed. A person of whom this service has not heard yet makes the
-// event come again.
-func (s *Service) reportRequested(ctx context.Context, tx pgx.Tx, e events.Received[events.ReportRequest]) error {
-	known, err := insertReport(ctx, tx, e.ID, e.Payload, s.Clock.Now().Add(reportWaits), s.Clock.Now())
-	if err == nil && !known {
-		err = fmt.Errorf("report %s: person %s is not known yet", e.ID, e.Payload.UserID)
-	}
-	return err
-}
-
-// billingNotice keeps what is to be written about a person's subscription until it is mailed. A person of whom this
-// service has not heard yet makes the event come again.
-func (s *Service) billingNotice(ctx context.Context, tx pgx.Tx, e events.Received[events.Notice]) error {
-	known, err := insertNotice(ctx, tx, e.ID, e.Payload, s.Clock.Now().Add(noticeWaits), s.Clock.Now())
-	if err == nil && !known {
-		err = fmt.Errorf("notice %s: person %s is not known yet", e.ID, e.Payload.UserID)
-	}
-	return err
 }
 
 // nudge wakes the worker.

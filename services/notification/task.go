@@ -1,0 +1,71 @@
+package notification
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"hearth.internal/pkg/day"
+	"hearth.internal/pkg/events"
+	"hearth.internal/pkg/pg"
+)
+
+// saveTaskSQL keeps what is told of a task unless something newer is known, and answers how it was before. A residence that
+// is gone has no tasks.
+const saveTaskSQL = `
+WITH before AS (SELECT residence_id, assigned_to, due_date, open FROM tasks WHERE task_id = @task_id::uuid FOR UPDATE),
+saved AS (
+	INSERT INTO tasks AS t (task_id, residence_id, title, due_date, assigned_to, open, version, deleted_at)
+	SELECT @task_id::uuid, @residence_id::uuid, @title, nullif(@due_date, '')::date, @assigned_to::uuid, @open::boolean, @version::int,
+		CASE WHEN @deleted::boolean THEN @now::timestamptz END
+	WHERE NOT EXISTS (SELECT FROM residences r WHERE r.residence_id = @residence_id::uuid AND r.gone_at IS NOT NULL)
+	ON CONFLICT (task_id) DO UPDATE SET residence_id = excluded.residence_id, title = excluded.title, due_date = excluded.due_date,
+		assigned_to = excluded.assigned_to, open = excluded.open, version = excluded.version, deleted_at = excluded.deleted_at
+	WHERE excluded.version > t.version RETURNING t.task_id)
+SELECT EXISTS (SELECT FROM before) AS known, b.residence_id AS was_in, b.assigned_to AS was_assigned_to, b.due_date AS was_due, coalesce(b.open, false) AS was_open
+FROM saved LEFT JOIN before b ON true`
+
+// taskBefore is a task as it was before something was told of it.
+type taskBefore struct {
+	Known         bool
+	WasIn         *uuid.UUID
+	WasAssignedTo *uuid.UUID
+	WasDue        *day.Day
+	WasOpen       bool
+}
+
+// saveTask keeps what is told of a task. news is false when something newer is known already.
+func (s *Service) saveTask(ctx context.Context, tx pgx.Tx, t events.TaskRef, deleted bool) (before taskBefore, news bool, err error) {
+	var assigned *uuid.UUID
+	if t.AssignedToID != uuid.Nil {
+		assigned = &t.AssignedToID
+	}
+	if err := oneOfResidence(ctx, tx, t.ResidenceID); err != nil {
+		return before, false, err
+	}
+	before, news, err = pg.One[taskBefore](ctx, tx, saveTaskSQL, pgx.NamedArgs{
+		"task_id": t.ID, "residence_id": t.ResidenceID, "title": t.Title, "due_date": t.NextDueDate, "assigned_to": assigned,
+		"open": t.Open && !deleted, "version": t.Version, "deleted": deleted, "now": s.Clock.Now(),
+	})
+	if err != nil {
+		return before, false, fmt.Errorf("task %s: %w", t.ID, err)
+	}
+	return before, news, nil
+}
+
+func (s *Service) taskChanged(ctx context.Context, tx pgx.Tx, e events.Received[events.TaskRef]) error {
+	_, _, err := s.saveTask(ctx, tx, e.Payload, false)
+	return err
+}
+
+func (s *Service) taskDeleted(ctx context.Context, tx pgx.Tx, e events.Received[events.TaskRef]) error {
+	_, _, err := s.saveTask(ctx, tx, e.Payload, true)
+	return err
+}
+
+func (s *Service) completionChanged(ctx context.Context, tx pgx.Tx, e events.Received[events.Completion]) error {
+	_, _, err := s.saveTask(ctx, tx, e.Payload.Task, false)
+	return err
+}
