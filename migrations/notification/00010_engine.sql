@@ -1,8 +1,10 @@
 -- +goose NO TRANSACTION
 -- +goose Up
 
--- Whether the address is the person's own; null: auth has not told yet. Who is welcomed is welcomed once.
-ALTER TABLE people ADD COLUMN IF NOT EXISTS email_verified boolean, ADD COLUMN IF NOT EXISTS welcomed_at timestamptz;
+-- Whether the address is the person's own; null: auth has not told yet. Who is welcomed is welcomed once. bounced is an
+-- address that their provider calls none.
+ALTER TABLE people ADD COLUMN IF NOT EXISTS email_verified boolean, ADD COLUMN IF NOT EXISTS welcomed_at timestamptz,
+    ADD COLUMN IF NOT EXISTS bounced text;
 -- The name, as of named_as_of; null: not told yet.
 ALTER TABLE residences ADD COLUMN IF NOT EXISTS name text, ADD COLUMN IF NOT EXISTS name_version int NOT NULL DEFAULT 0;
 
@@ -48,9 +50,10 @@ ALTER TABLE notifications ADD COLUMN IF NOT EXISTS data jsonb NOT NULL DEFAULT '
 CREATE INDEX CONCURRENTLY IF NOT EXISTS notifications_of_subject ON notifications (subject_id) WHERE subject_id IS NOT NULL;
 
 -- A message is what goes to one address: a mail to a person, or a push to one of their devices. next_at is when it may be
--- taken; of one that is being sent, when its lease is over.
+-- taken; of one that is being sent, when its lease is over. Each provider has a lane: one that is away holds up no other.
 ALTER TABLE messages
     ADD COLUMN IF NOT EXISTS channel text NOT NULL DEFAULT 'email' CONSTRAINT messages_channel CHECK (channel IN ('email', 'push')),
+    ADD COLUMN IF NOT EXISTS lane text NOT NULL DEFAULT 'mail' CONSTRAINT messages_lane CHECK (lane IN ('mail', 'apns', 'apns_sandbox', 'fcm')),
     ADD COLUMN IF NOT EXISTS kind text, -- of the preference; null: it is sent whatever a person prefers
     ADD COLUMN IF NOT EXISTS notification_id uuid,
     ADD COLUMN IF NOT EXISTS device_id uuid,
@@ -67,8 +70,8 @@ ALTER TABLE messages DROP CONSTRAINT IF EXISTS messages_state, DROP CONSTRAINT I
     ADD CONSTRAINT messages_sealed CHECK (sealed IS NULL OR state IN ('pending', 'sending')) NOT VALID;
 ALTER TABLE messages VALIDATE CONSTRAINT messages_state;
 ALTER TABLE messages VALIDATE CONSTRAINT messages_sealed;
-CREATE INDEX CONCURRENTLY IF NOT EXISTS messages_due ON messages (channel, next_at) WHERE state IN ('pending', 'sending');
-CREATE INDEX CONCURRENTLY IF NOT EXISTS messages_waiting ON messages (user_id, channel) WHERE state IN ('pending', 'sending');
+CREATE INDEX CONCURRENTLY IF NOT EXISTS messages_due ON messages (lane, next_at) WHERE state IN ('pending', 'sending');
+CREATE INDEX CONCURRENTLY IF NOT EXISTS messages_waiting ON messages (user_id, lane) WHERE state IN ('pending', 'sending');
 CREATE INDEX CONCURRENTLY IF NOT EXISTS messages_expiring ON messages (expires_at) WHERE state IN ('pending', 'sending');
 CREATE INDEX CONCURRENTLY IF NOT EXISTS messages_of_notification ON messages (notification_id) WHERE state IN ('pending', 'sending');
 CREATE INDEX CONCURRENTLY IF NOT EXISTS messages_settled ON messages (created_at) WHERE state NOT IN ('pending', 'sending');
@@ -105,3 +108,10 @@ CREATE TABLE IF NOT EXISTS reminders (
 CREATE INDEX IF NOT EXISTS reminders_due ON reminders (fire_at) WHERE fire_at IS NOT NULL;
 CREATE INDEX IF NOT EXISTS reminders_of_subject ON reminders (subject_id);
 CREATE INDEX IF NOT EXISTS reminders_of_residence ON reminders (residence_id, user_id);
+
+-- Whoever was here before is to be planned for: step -1 says so.
+INSERT INTO reminders (user_id, subject, subject_id, step, fire_at) SELECT user_id, 'digest', user_id, -1, now() FROM people ON CONFLICT DO NOTHING;
+INSERT INTO reminders (user_id, subject, subject_id, residence_id, on_date, step, fire_at)
+SELECT m.user_id, 'warranty', w.document_id, w.residence_id, w.end_date, -1, now()
+FROM warranties w JOIN members m ON m.residence_id = w.residence_id AND m.role IN ('owner', 'member')
+WHERE w.end_date IS NOT NULL AND w.is_active AND NOT w.deleted ON CONFLICT DO NOTHING;

@@ -1,25 +1,45 @@
 package notification
 
-import "hearth.internal/pkg/events"
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
+
+	"hearth.internal/pkg/events"
+)
 
 func (s *Service) listen() {
-	events.On(s.Consumer, events.UserRegistered, s.userRegistered)
-	events.On(s.Consumer, events.UserChanged, s.userChanged)
-	events.On(s.Consumer, events.UserDeleted, s.userDeleted)
-	events.On(s.Consumer, events.CodeIssued, s.codeIssued, s.nudge)
-	events.On(s.Consumer, events.PasswordChanged, s.passwordChanged)
-	events.On(s.Consumer, events.SessionsEnded, s.sessionsEnded)
-	events.On(s.Consumer, events.ResidenceCreated, s.residenceCreated)
-	events.On(s.Consumer, events.ResidenceChanged, s.residenceChanged)
-	events.On(s.Consumer, events.ResidenceDeleted, s.residenceDeleted)
-	events.On(s.Consumer, events.MembersChanged, s.membersChanged)
-	events.On(s.Consumer, events.Invited, s.invited)
-	events.On(s.Consumer, events.TaskCreated, s.taskChanged)
-	events.On(s.Consumer, events.TaskChanged, s.taskChanged)
-	events.On(s.Consumer, events.TaskDeleted, s.taskDeleted)
-	events.On(s.Consumer, events.TaskCompleted, s.taskCompleted)
-	events.On(s.Consumer, events.CompletionChanged, s.completionChanged)
-	events.On(s.Consumer, events.ReportRequested, s.reportRequested)
-	events.On(s.Consumer, events.DocumentChanged, s.documentChanged)
-	events.On(s.Consumer, events.BillingNotice, s.billingNotice)
+	on(s, events.UserRegistered, s.userRegistered)
+	on(s, events.UserChanged, s.userChanged)
+	on(s, events.UserDeleted, s.userDeleted)
+	on(s, events.CodeIssued, s.codeIssued)
+	on(s, events.PasswordChanged, s.passwordChanged)
+	on(s, events.SessionsEnded, s.sessionsEnded)
+	on(s, events.ResidenceCreated, s.residenceCreated)
+	on(s, events.ResidenceChanged, s.residenceChanged)
+	on(s, events.ResidenceDeleted, s.residenceDeleted)
+	on(s, events.MembersChanged, s.membersChanged)
+	on(s, events.Invited, s.invited)
+	on(s, events.TaskCreated, s.taskChanged)
+	on(s, events.TaskChanged, s.taskChanged)
+	on(s, events.TaskDeleted, s.taskDeleted)
+	on(s, events.TaskCompleted, s.taskCompleted)
+	on(s, events.CompletionChanged, s.completionChanged)
+	on(s, events.ReportRequested, s.reportRequested)
+	on(s, events.DocumentChanged, s.documentChanged)
+	on(s, events.BillingNotice, s.billingNotice)
+}
+
+// on handles an event, and then wakes who has to do with what it has written.
+func on[P any](s *Service, e events.Event[P], handle func(context.Context, pgx.Tx, events.Received[P]) error) {
+	events.On(s.Consumer, e, handle, func(context.Context, P) error {
+		s.wake()
+		return nil
+	})
+}
+
+// wake wakes the relay, and the senders.
+func (s *Service) wake() {
+	s.Relay.Nudge()
+	s.lanes.ring()
 }

@@ -15,10 +15,16 @@ import (
 
 func (s *Service) residenceCreated(ctx context.Context, tx pgx.Tx, e events.Received[events.Home]) error {
 	home := e.Payload
-	if err := tell(ctx, tx, told{residence: home.ID, owner: home.OwnerID, members: home.MemberIDs, role: access.Member, asOf: e.AsOf()}); err != nil {
+	if err := oneOfResidence(ctx, tx, home.ID); err != nil {
 		return err
 	}
-	return nameHome(ctx, tx, home)
+	if err := belong(ctx, tx, belonging{residence: home.ID, owner: home.OwnerID, members: home.MemberIDs, role: access.Member, asOf: e.AsOf()}); err != nil {
+		return err
+	}
+	if err := nameHome(ctx, tx, home); err != nil {
+		return err
+	}
+	return s.plan(ctx, tx, ofResidence(home.ID)) // what it holds may have been told of before
 }
 
 func (s *Service) residenceChanged(ctx context.Context, tx pgx.Tx, e events.Received[events.Home]) error {
@@ -39,13 +45,45 @@ func nameHome(ctx context.Context, tx pgx.Tx, home events.Home) error {
 	return nil
 }
 
+// membersChanged keeps who belongs to a residence, reminds who has to do with it now, and tells of the change.
 func (s *Service) membersChanged(ctx context.Context, tx pgx.Tx, e events.Received[events.Membership]) error {
 	m := e.Payload
-	return tell(ctx, tx, told{residence: m.ResidenceID, owner: m.OwnerID, members: []uuid.UUID{m.UserID}, role: m.Role, asOf: e.AsOf()})
+	if err := oneOfResidence(ctx, tx, m.ResidenceID); err != nil {
+		return err
+	}
+	err := belong(ctx, tx, belonging{residence: m.ResidenceID, owner: m.OwnerID, members: []uuid.UUID{m.UserID}, role: m.Role, asOf: e.AsOf()})
+	if err != nil {
+		return err
+	}
+	if err := s.plan(ctx, tx, ofResidence(m.ResidenceID)); err != nil {
+		return err
+	}
+	if m.Role == "" {
+		if err := s.forgetHome(ctx, tx, m.ResidenceID, m.UserID); err != nil {
+			return err
+		}
+	}
+	return s.tellMembership(ctx, tx, e.ID, m)
 }
 
-// told is what one event says of a residence.
-type told struct {
+// forgetHome takes what is in a residence out of the inbox of somebody who does not belong to it any more.
+func (s *Service) forgetHome(ctx context.Context, tx pgx.Tx, residence, user uuid.UUID) error {
+	_, err := pg.Exec(ctx, tx, `
+		WITH gone AS (
+			DELETE FROM notifications n WHERE n.residence_id = @residence_id::uuid AND n.user_id = @user_id::uuid AND n.kind <> 'residence_shared'
+				AND NOT EXISTS (SELECT FROM members m WHERE m.residence_id = n.residence_id AND m.user_id = n.user_id AND m.role IS NOT NULL)
+			RETURNING n.user_id),
+		whose AS (SELECT to_jsonb(array_agg(DISTINCT user_id)) AS ids FROM gone HAVING count(*) > 0)
+		`+events.ColumnsWith(`jsonb_build_object('user_ids', whose.ids)`)+` FROM whose`,
+		events.NotificationsChanged.Args(ctx, events.Inboxes{}, pgx.NamedArgs{"residence_id": residence, "user_id": user}))
+	if err != nil {
+		return fmt.Errorf("inbox of a former member: %w", err)
+	}
+	return nil
+}
+
+// belonging is what one event says of who belongs to a residence.
+type belonging struct {
 	residence uuid.UUID
 	owner     uuid.UUID
 	members   []uuid.UUID // those whom it speaks of
@@ -53,10 +91,10 @@ type told struct {
 	asOf      string
 }
 
-// tell brings a residence and its members up to what is told, each row unless something later is known of it. The owner
+// belong brings a residence and its members up to what is told, each row unless something later is known of it. The owner
 // is the residence's to say, not the member's: a transfer tells of the new owner alone. Locking the residence's row
 // first lets the events of one residence follow each other.
-func tell(ctx context.Context, tx pgx.Tx, t told) error {
+func belong(ctx context.Context, tx pgx.Tx, t belonging) error {
 	known, _, err := pg.One[struct {
 		OwnerID uuid.UUID
 		Gone    bool

@@ -22,9 +22,11 @@ type note struct {
 	CreatedAt   time.Time
 }
 
+// notes are what is told of completed tasks.
 func notes(t *testing.T, s *testkit.Service) []note {
 	t.Helper()
-	return all[note](t, s, `SELECT id, user_id, kind, residence_id, subject_id, title, body, read_at, created_at FROM notifications ORDER BY user_id, id`, nil)
+	return all[note](t, s, `SELECT id, user_id, kind, residence_id, subject_id, title, body, read_at, created_at FROM notifications
+		WHERE kind = 'task_completed' ORDER BY user_id, id`, nil)
 }
 
 // shared is a residence of Ann's that Bob and Cyd see, and Dan no longer.

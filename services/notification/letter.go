@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"hearth.internal/notification/mail"
 	"hearth.internal/pkg/events"
 	"hearth.internal/pkg/pg"
 	"hearth.internal/pkg/telemetry"
@@ -44,6 +45,7 @@ type content struct {
 	Change    string                `json:"change,omitempty"`
 	Report    *events.ReportRequest `json:"report,omitempty"` // it is asked of the task service when it is sent
 	Notice    *events.Notice        `json:"notice,omitempty"`
+	Sections  []mail.Section        `json:"sections,omitempty"`
 }
 
 const writeSQL = `

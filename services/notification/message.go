@@ -1,149 +1,119 @@
 package notification
 
 import (
-	"context"
 	"encoding/json"
-	"errors"
-	"fmt"
-	"io"
-	"strings"
 	"time"
-	"unicode"
 
 	"github.com/google/uuid"
-	"go.opentelemetry.io/otel/codes"
 
-	"hearth.internal/pkg/events"
-	"hearth.internal/pkg/seal"
-	"hearth.internal/pkg/telemetry"
+	"hearth.internal/notification/delivery"
 )
 
-// How the worker works its table.
+// How the senders work their table.
 const (
-	messagePoll  = 2 * time.Second // when nobody nudges
-	messageLease = time.Minute     // what was not sent by then is tried again, by whoever comes
-	messageBatch = 20
-	settleTime   = 5 * time.Second // also at a stop: what was sent is not to be sent again
+	sendPoll   = 500 * time.Millisecond // when nobody rings
+	sendLease  = 90 * time.Second       // what was not settled by then is sent again, by whoever comes
+	sendTime   = 15 * time.Second       // for one
+	sendBatch  = 200
+	settleTime = 5 * time.Second // also at a stop: what was sent is not to be sent again
 
-	// keepMessages is how long it stays known that a message was sent: longer than its event can come again.
+	// keepMessages is how long it stays known what became of a message: longer than its event can come again.
 	keepMessages = 30 * 24 * time.Hour
+	keepDevices  = 30 * 24 * time.Hour // that are dead
+	keepMarks    = 30 * 24 * time.Hour // of tasks that are gone
 	forgetEvery  = 10 * time.Minute
 )
 
-// Message is a code on its way to a person.
-type Message struct {
+// message is one that a sender has taken, with how things stand at that moment.
+type message struct {
 	ID        uuid.UUID
+	UserID    uuid.UUID
+	Channel   string
 	Purpose   string
+	Kind      *string
 	Email     string
+	FirstName string
+	Locale    string
 	Sealed    []byte
+	Data      json.RawMessage
+	Tries     int
+	Reclaimed bool // whoever had taken it before never said what became of it
 	Trace     string
+	CreatedAt time.Time
 	ExpiresAt time.Time
+
+	NotificationID *uuid.UUID
+	Timezone       string
+	Title, Body    string // of the notification
+	Args           map[string]string
+	ResidenceID    *uuid.UUID
+	SubjectID      *uuid.UUID
+	DeviceID       *uuid.UUID
+	Token          *string
+	Unread         int
+	Suppress       string // why it is not to be sent any more; empty: it is
 }
 
-// nudge wakes the worker.
-func (s *Service) nudge(context.Context, events.Code) error {
-	select {
-	case s.nudged <- struct{}{}:
-	default: // it is awake already
+func (m message) kind() string {
+	if m.Kind == nil {
+		return ""
 	}
-	return nil
+	return *m.Kind
 }
 
-// sendMessages sends what waits, until its context ends.
-func (s *Service) sendMessages(ctx context.Context) {
-	poll := time.NewTicker(messagePoll)
-	defer poll.Stop()
-	for {
-		full, err := s.messageTurn(ctx)
-		if err != nil && ctx.Err() == nil {
-			s.Log.ErrorContext(ctx, "messages wait", "error", err)
+// recipient is the address that messages to which may be folded into one; the device, or the person's mailbox.
+func (m message) address() uuid.UUID {
+	if m.DeviceID != nil {
+		return *m.DeviceID
+	}
+	return m.UserID
+}
+
+// foldable says whether others may be told of together with it: it is not what somebody waits for, nor the digest.
+func (m message) foldable() bool { return m.Kind != nil && *m.Kind != Digest }
+
+// parcel is what is handed to a provider at once: a message, or several that are told of in one.
+type parcel struct {
+	messages []message // the first stands for them all
+	folded   bool
+}
+
+// backoff is how long to wait after so many tries: half a minute, then twice as long each time, an hour at most.
+func backoff(tries int) time.Duration { return min(30*time.Second<<min(tries, 7), time.Hour) }
+
+// laneBackoff is how long a lane rests after so many failures of its provider in a row.
+func laneBackoff(failures int) time.Duration { return min(2*time.Second<<min(failures, 8), 5*time.Minute) }
+
+// verdict is what is written down of one message after it was handed over.
+type verdict struct {
+	ID         uuid.UUID
+	State      string
+	Reason     string
+	ProviderID string
+	NextAt     time.Time
+	Tried      bool
+}
+
+// verdicts are what a provider's answer means for each message of a parcel.
+func (p parcel) verdicts(r delivery.Result, now time.Time) []verdict {
+	out := make([]verdict, len(p.messages))
+	for i, m := range p.messages {
+		v := verdict{ID: m.ID, Reason: r.Reason, NextAt: now, Tried: true}
+		switch r.Outcome {
+		case delivery.Sent:
+			v.State, v.ProviderID, v.Reason = "sent", r.ID, ""
+			if i > 0 {
+				v.State, v.Reason = "suppressed", inOneMessage
+			}
+		case delivery.Later:
+			v.State, v.NextAt = "pending", now.Add(max(r.After, backoff(m.Tries)))
+			if r.Provider {
+				v.NextAt = now.Add(r.After)
+			}
+		default:
+			v.State = "failed"
 		}
-		if full && err == nil {
-			continue
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-s.nudged:
-		case <-poll.C:
-		}
+		out[i] = v
 	}
-}
-
-// messageTurn sends one batch and reports whether there may be more.
-func (s *Service) messageTurn(ctx context.Context) (full bool, err error) {
-	if err := expireMessages(ctx, s.DB, s.Clock.Now()); err != nil {
-		return false, err
-	}
-	if s.terminal == nil {
-		return false, nil
-	}
-	messages, err := claimMessages(ctx, s.DB, s.Clock.Now())
-	if err != nil {
-		return false, err
-	}
-	var sent []uuid.UUID
-	var failed []error
-	for _, m := range messages {
-		if err := s.send(ctx, m); err != nil {
-			failed = append(failed, fmt.Errorf("message %s: %w", m.ID, err))
-			continue
-		}
-		sent = append(sent, m.ID)
-	}
-	if len(sent) > 0 {
-		settling, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTime)
-		defer cancel()
-		failed = append(failed, settleMessages(settling, s.DB, sent, s.Clock.Now()))
-	}
-	return len(messages) == messageBatch, errors.Join(failed...)
-}
-
-// send opens the box and hands the message to the transport.
-func (s *Service) send(ctx context.Context, m Message) error {
-	_, span := s.Tel.Tracer.Start(telemetry.Continue(ctx, m.Trace), "send "+m.Purpose)
-	defer span.End()
-	code, err := s.unseal(m)
-	if err == nil {
-		_, err = io.WriteString(s.terminal, terminalLine(m, code))
-	}
-	if err != nil {
-		span.SetStatus(codes.Error, err.Error())
-		return fmt.Errorf("send %s: %w", m.Purpose, err)
-	}
-	return nil
-}
-
-func (s *Service) unseal(m Message) (string, error) {
-	plain, err := seal.Open(s.key, m.Sealed)
-	if err != nil {
-		return "", err // says what it is
-	}
-	var box events.CodeBox
-	if json.Unmarshal(plain, &box) != nil || box.Code == "" {
-		return "", errors.New("the box holds no code") // the decoder's own words could repeat what it holds
-	}
-	return box.Code, nil
-}
-
-// terminalLine is what a developer reads instead of an e-mail.
-func terminalLine(m Message, code string) string {
-	line := fmt.Sprintf("[dev mail] to %s %s: %s (until %s UTC)", m.Email, subject(m.Purpose), code, m.ExpiresAt.UTC().Format("Mon 15:04"))
-	return strings.Map(func(r rune) rune { // an address must not steer the terminal
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return unicode.ReplacementChar
-	}, line) + "\n"
-}
-
-func subject(purpose string) string {
-	switch purpose {
-	case "verify_email":
-		return "verify your e-mail"
-	case "reset_password":
-		return "reset your password"
-	default:
-		return purpose
-	}
+	return out
 }

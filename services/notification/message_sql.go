@@ -11,11 +11,120 @@ import (
 	"hearth.internal/pkg/pg"
 )
 
+// due is true of a message m of the lane that may be taken at now.
+const dueMessage = `m.lane = @lane AND m.state IN ('pending', 'sending') AND m.next_at <= @now::timestamptz AND m.expires_at > @now::timestamptz`
+
+// claimSQL takes what is due in a lane, the longest waiting first, with all else that is due at the same addresses; several
+// senders never take the same. It answers how things stand: what has become untrue, unwanted or impossible while it waited
+// says so.
+var claimSQL = `
+WITH first AS MATERIALIZED (
+	SELECT m.id, m.user_id, m.device_id, m.kind, m.state FROM messages m WHERE ` + dueMessage + `
+	ORDER BY m.next_at LIMIT @batch FOR UPDATE SKIP LOCKED),
+others AS MATERIALIZED (
+	SELECT m.id, m.state FROM messages m
+	WHERE m.user_id IN (SELECT f.user_id FROM first f WHERE f.kind IS NOT NULL) AND ` + dueMessage + ` AND m.kind IS NOT NULL
+		AND EXISTS (SELECT FROM first f WHERE f.user_id = m.user_id AND f.device_id IS NOT DISTINCT FROM m.device_id)
+		AND NOT EXISTS (SELECT FROM first f WHERE f.id = m.id)
+	LIMIT 2000 FOR UPDATE SKIP LOCKED),
+mine AS (SELECT id, state FROM first UNION ALL SELECT id, state FROM others),
+taken AS (
+	UPDATE messages m SET state = 'sending', next_at = @lease::timestamptz FROM mine WHERE m.id = mine.id
+	RETURNING m.*, mine.state = 'sending' AS reclaimed)
+SELECT m.id, m.user_id, m.channel, m.purpose, m.kind, m.email, m.first_name, m.locale, m.sealed,
+	coalesce(m.data, jsonb_strip_nulls(jsonb_build_object('report', m.report, 'notice', m.notice))) AS data,
+	m.tries, m.reclaimed, m.trace, m.created_at, m.expires_at, m.notification_id, coalesce(p.timezone, 'UTC') AS timezone,
+	coalesce(n.title, '') AS title, coalesce(n.body, '') AS body, coalesce(n.data, '{}') AS args, n.residence_id, n.subject_id,
+	m.device_id, d.token,
+	CASE WHEN m.channel = 'push' THEN (SELECT count(*) FROM notifications u WHERE u.user_id = m.user_id AND u.read_at IS NULL) ELSE 0 END AS unread,
+	CASE
+		WHEN m.kind IS NULL THEN ''
+		WHEN n.id IS NULL THEN '` + deleted + `'
+		WHEN n.read_at IS NOT NULL AND m.channel = 'push' THEN '` + alreadyRead + `'
+		WHEN ` + stale + ` THEN '` + outdated + `'
+		WHEN w.user_id IS NOT NULL AND NOT CASE WHEN m.channel = 'push' THEN w.push ELSE w.email END THEN '` + unwanted + `'
+		WHEN m.channel = 'push' AND (d.id IS NULL OR d.dead_at IS NOT NULL OR d.user_id <> m.user_id) THEN '` + deviceGone + `'
+		WHEN n.residence_id IS NOT NULL AND n.kind <> 'residence_shared' AND NOT EXISTS (
+			SELECT FROM members b WHERE b.residence_id = n.residence_id AND b.user_id = n.user_id AND b.role IS NOT NULL) THEN '` + notMember + `'
+		ELSE ''
+	END AS suppress
+FROM taken m
+LEFT JOIN people p ON p.user_id = m.user_id
+LEFT JOIN notifications n ON n.id = m.notification_id
+LEFT JOIN preferences w ON w.user_id = m.user_id AND w.kind = m.kind
+LEFT JOIN devices d ON d.id = m.device_id
+ORDER BY m.created_at, m.id`
+
+func claimMessages(ctx context.Context, q pg.Querier, lane string, batch int, now, lease time.Time) ([]message, error) {
+	rows, err := pg.All[message](ctx, q, claimSQL, pgx.NamedArgs{"lane": lane, "batch": batch, "now": now, "lease": lease})
+	if err != nil {
+		return nil, fmt.Errorf("claim messages: %w", err)
+	}
+	return rows, nil
+}
+
+// settleSQL writes down what became of messages. What was sent is sent, whatever else happened meanwhile; anything else counts
+// only while the message is still this sender's.
+const settleSQL = `
+UPDATE messages m SET state = v.state, reason = nullif(v.reason, ''), provider_id = nullif(v.provider_id, ''), next_at = v.next_at::timestamptz,
+	tries = m.tries + CASE WHEN v.tried THEN 1 ELSE 0 END,
+	sent_at = CASE WHEN v.state = 'sent' THEN @now::timestamptz END,
+	settled_at = CASE WHEN v.state <> 'pending' THEN @now::timestamptz END,
+	sealed = CASE WHEN v.state = 'pending' THEN m.sealed END
+FROM unnest(@ids::uuid[], @states::text[], @reasons::text[], @provider_ids::text[], @next_ats::text[], @tried::boolean[])
+	AS v(id, state, reason, provider_id, next_at, tried)
+WHERE m.id = v.id AND (v.state = 'sent' AND m.state IN ('pending', 'sending') OR m.state = 'sending' AND m.next_at = @lease::timestamptz)`
+
+func settleMessages(ctx context.Context, q pg.Querier, all []verdict, now, lease time.Time) error {
+	n := len(all)
+	ids, tried := make([]uuid.UUID, n), make([]bool, n)
+	states, reasons, providers, nexts := make([]string, n), make([]string, n), make([]string, n), make([]string, n)
+	for i, v := range all {
+		ids[i], states[i], reasons[i], providers[i], nexts[i], tried[i] = v.ID, v.State, v.Reason, v.ProviderID, v.NextAt.Format(time.RFC3339Nano), v.Tried
+	}
+	_, err := pg.Exec(ctx, q, settleSQL, pgx.NamedArgs{
+		"ids": ids, "states": states, "reasons": reasons, "provider_ids": providers, "next_ats": nexts, "tried": tried, "now": now, "lease": lease,
+	})
+	if err != nil {
+		return fmt.Errorf("settle %d messages: %w", n, err)
+	}
+	return nil
+}
+
+// buryDevice silences a device whose provider calls it dead, unless it has registered again since the provider knows so.
+func buryDevice(ctx context.Context, q pg.Querier, device uuid.UUID, token, reason string, since, now time.Time) error {
+	_, err := pg.Exec(ctx, q, `
+		UPDATE devices SET dead_at = @now::timestamptz, dead_reason = @reason
+		WHERE id = @id::uuid AND token = @token AND dead_at IS NULL AND (@since::timestamptz IS NULL OR seen_at <= @since::timestamptz)`,
+		pgx.NamedArgs{"id": device, "token": token, "reason": reason, "since": orNull(since), "now": now})
+	if err != nil {
+		return fmt.Errorf("dead device %s: %w", device, err)
+	}
+	return nil
+}
+
+func orNull(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}
+
+// bounce remembers an address that is none.
+func bounce(ctx context.Context, q pg.Querier, user uuid.UUID, address string) error {
+	_, err := pg.Exec(ctx, q, `UPDATE people SET bounced = email WHERE user_id = @user_id::uuid AND email = @address`,
+		pgx.NamedArgs{"user_id": user, "address": address})
+	if err != nil {
+		return fmt.Errorf("bounced address of %s: %w", user, err)
+	}
+	return nil
+}
+
 // expireMessages gives up what is too late, except what is being sent just now.
 func expireMessages(ctx context.Context, q pg.Querier, now time.Time) error {
 	_, err := pg.Exec(ctx, q, `
-		UPDATE messages SET state = 'expired', sealed = NULL, claimed_until = NULL
-		WHERE state = 'pending' AND expires_at <= @now AND (claimed_until IS NULL OR claimed_until <= @now)`,
+		UPDATE messages SET state = 'expired', sealed = NULL, settled_at = @now::timestamptz
+		WHERE expires_at <= @now::timestamptz AND (state = 'pending' OR state = 'sending' AND next_at <= @now::timestamptz)`,
 		pgx.NamedArgs{"now": now})
 	if err != nil {
 		return fmt.Errorf("expire messages: %w", err)
@@ -23,41 +132,20 @@ func expireMessages(ctx context.Context, q pg.Querier, now time.Time) error {
 	return nil
 }
 
-// forgetMessages removes what is done and older than since.
-func forgetMessages(ctx context.Context, q pg.Querier, since time.Time) error {
-	err := pg.Sweep(ctx, q, `
-		DELETE FROM messages WHERE id IN (
-			SELECT id FROM messages WHERE state <> 'pending' AND created_at < @since LIMIT @batch FOR UPDATE SKIP LOCKED)`,
-		pgx.NamedArgs{"since": since})
-	if err != nil {
-		return fmt.Errorf("forget messages: %w", err)
-	}
-	return nil
-}
-
-// claimMessages takes the oldest codes that wait, for as long as the lease. Several workers never take the same.
-func claimMessages(ctx context.Context, q pg.Querier, now time.Time) ([]Message, error) {
-	rows, err := pg.All[Message](ctx, q, `
-		WITH mine AS (
-			SELECT id FROM messages
-			WHERE state = 'pending' AND sealed IS NOT NULL AND expires_at > @now AND (claimed_until IS NULL OR claimed_until <= @now)
-			ORDER BY created_at LIMIT @batch FOR UPDATE SKIP LOCKED)
-		UPDATE messages m SET claimed_until = @until FROM mine WHERE m.id = mine.id
-		RETURNING m.id, m.purpose, m.email, m.sealed, m.trace, m.expires_at`,
-		pgx.NamedArgs{"now": now, "until": now.Add(messageLease), "batch": messageBatch})
-	if err != nil {
-		return nil, fmt.Errorf("claim messages: %w", err)
-	}
-	return rows, nil
-}
-
-func settleMessages(ctx context.Context, q pg.Querier, sent []uuid.UUID, now time.Time) error {
-	_, err := pg.Exec(ctx, q, `
-		UPDATE messages SET state = 'sent', sent_at = @now, sealed = NULL, claimed_until = NULL
-		WHERE id = ANY(@ids::uuid[]) AND state = 'pending'`,
-		pgx.NamedArgs{"ids": sent, "now": now})
-	if err != nil {
-		return fmt.Errorf("settle messages: %w", err)
+// forget removes what nobody needs to know any more: it names people, their addresses and their devices. The last mail to
+// somebody who is gone is not kept at all.
+func (s *Service) forget(ctx context.Context) error {
+	now := s.Clock.Now()
+	for _, statement := range []string{
+		`DELETE FROM messages WHERE id IN (SELECT id FROM messages WHERE state NOT IN ('pending', 'sending') AND created_at < @messages LIMIT @batch FOR UPDATE SKIP LOCKED)`,
+		`DELETE FROM messages WHERE id IN (SELECT id FROM messages WHERE state NOT IN ('pending', 'sending') AND purpose = 'account_deleted' LIMIT @batch FOR UPDATE SKIP LOCKED)`,
+		`DELETE FROM devices WHERE id IN (SELECT id FROM devices WHERE dead_at < @devices LIMIT @batch FOR UPDATE SKIP LOCKED)`,
+		`DELETE FROM tasks WHERE task_id IN (SELECT task_id FROM tasks WHERE deleted_at < @marks LIMIT @batch FOR UPDATE SKIP LOCKED)`,
+	} {
+		err := pg.Sweep(ctx, s.DB, statement, pgx.NamedArgs{"messages": now.Add(-keepMessages), "devices": now.Add(-keepDevices), "marks": now.Add(-keepMarks)})
+		if err != nil {
+			return fmt.Errorf("forget what is old: %w", err)
+		}
 	}
 	return nil
 }

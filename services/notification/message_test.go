@@ -137,14 +137,15 @@ func (b *broken) Write(p []byte) (int, error) {
 	return b.screen.Write(p)
 }
 
-func TestAFailedSendIsTriedAgainAfterItsLease(t *testing.T) {
+func TestAFailedSendIsTriedAgain(t *testing.T) {
 	cfg, terminal := configuration(t), &broken{}
 	s := run(t, cfg, notification.WithTerminal(terminal))
 	testkit.Deliver(t, s, events.CodeIssued, code(t, cfg, "123456"))
 	testkit.Eventually(t, "it is tried", func() bool { return terminal.tries.Load() == 1 })
-	if rows := messages(t, s); rows[0].State != "pending" || rows[0].Sealed == nil {
-		t.Errorf("messages %+v", rows)
-	}
+	testkit.Eventually(t, "it waits again", func() bool {
+		rows := messages(t, s)
+		return rows[0].State == "pending" && rows[0].Sealed != nil
+	})
 	terminal.mended.Store(true)
 	s.Clock.Advance(time.Minute)
 	testkit.Eventually(t, "it is sent", func() bool { return messages(t, s)[0].State == "sent" })
@@ -160,7 +161,11 @@ func TestABoxThatCannotBeOpenedHoldsNobodyElseUp(t *testing.T) {
 	testkit.Deliver(t, s, events.CodeIssued, code(t, cfg, ""))
 	testkit.Deliver(t, s, events.CodeIssued, code(t, cfg, "123456"))
 	testkit.Eventually(t, "the good one is sent", func() bool { return messages(t, s)[2].State == "sent" })
-	if rows := messages(t, s); rows[0].State != "pending" || rows[1].State != "pending" {
+	testkit.Eventually(t, "the one waits for another key, the other is none", func() bool {
+		rows := messages(t, s)
+		return rows[0].State == "pending" && rows[0].Sealed != nil && rows[1].State == "failed" && rows[1].Sealed == nil
+	})
+	if rows := messages(t, s); len(rows) != 3 {
 		t.Errorf("messages %+v", rows)
 	}
 	if got := terminal.lines(); len(got) != 1 || !strings.Contains(got[0], "123456") {

@@ -17,7 +17,10 @@ func (s *Service) userRegistered(ctx context.Context, tx pgx.Tx, e events.Receiv
 	if err := s.savePerson(ctx, tx, e.Payload); err != nil {
 		return err
 	}
-	return insertPreferences(ctx, tx, e.Payload.ID)
+	if err := insertPreferences(ctx, tx, e.Payload.ID); err != nil {
+		return err
+	}
+	return s.planDigest(ctx, tx, e.Payload.ID)
 }
 
 func (s *Service) userChanged(ctx context.Context, tx pgx.Tx, e events.Received[events.UserChange]) error {
@@ -77,6 +80,10 @@ func (s *Service) passwordChanged(ctx context.Context, tx pgx.Tx, e events.Recei
 // userDeleted leaves nothing of a person but the last mail to them, which is forgotten once it is sent.
 func (s *Service) userDeleted(ctx context.Context, tx pgx.Tx, e events.Received[events.Person]) error {
 	user := e.Payload.ID
+	// Tasks first, as everywhere: who plans a task holds it, and then its persons.
+	if _, err := pg.Exec(ctx, tx, `UPDATE tasks SET assigned_to = NULL WHERE assigned_to = @user_id::uuid`, pgx.NamedArgs{"user_id": user}); err != nil {
+		return fmt.Errorf("forget person %s: %w", user, err)
+	}
 	gone, known, err := pg.One[struct{ Email, FirstName, Locale string }](ctx, tx,
 		`DELETE FROM people WHERE user_id = @user_id::uuid RETURNING email, first_name, locale`, pgx.NamedArgs{"user_id": user})
 	if err != nil {
@@ -90,7 +97,6 @@ func (s *Service) userDeleted(ctx context.Context, tx pgx.Tx, e events.Received[
 		`DELETE FROM devices WHERE user_id = @user_id::uuid`,
 		`DELETE FROM preferences WHERE user_id = @user_id::uuid`,
 		`DELETE FROM settings WHERE user_id = @user_id::uuid`,
-		`UPDATE tasks SET assigned_to = NULL WHERE assigned_to = @user_id::uuid`,
 	} {
 		if _, err := pg.Exec(ctx, tx, statement, pgx.NamedArgs{"user_id": user}); err != nil {
 			return fmt.Errorf("forget person %s: %w", user, err)

@@ -4,36 +4,47 @@ import (
 	"context"
 	"io"
 	"sync"
+	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
+	"hearth.internal/notification/push"
 	"hearth.internal/pkg/boot"
 	"hearth.internal/pkg/config"
 	"hearth.internal/pkg/events"
+	"hearth.internal/pkg/internalapi"
 	"hearth.internal/pkg/seal"
 )
 
 // Config is what the service reads from its environment.
 type Config struct {
 	config.Service
-	SealPrivateKey seal.PrivateKey `env:"SEAL_PRIVATE_KEY,required,notEmpty" secret:"true" doc:"Base64 key of 32 bytes that opens the codes which auth seals with its public half"`
+	SealPrivateKey seal.PrivateKey `env:"SEAL_PRIVATE_KEY,required,notEmpty" secret:"true" doc:"Base64 key of 32 bytes that opens the codes which auth and residence seal with its public half"`
 }
 
 // Service tells people what concerns them.
 type Service struct {
 	*boot.Deps
 	key      seal.PrivateKey
-	terminal io.Writer     // the transport; nil: none
-	nudged   chan struct{} // a message waits
+	terminal io.Writer // prints mails, codes and all; nil: does not
+	mail     mailer    // nil: there is no mail server
+	apns     push.Pusher
+	fcm      push.Pusher
+	lanes    lanes
+	tasks    internalapi.Task
+	sent     *prometheus.CounterVec
+	queues   queues
 }
 
 // Option changes how messages go out.
 type Option func(*Service)
 
-// WithTerminal writes messages to w, codes and all: for development, where no mail leaves the machine.
+// WithTerminal prints mails to w, codes and all: for development, where no mail leaves the machine.
 func WithTerminal(w io.Writer) Option { return func(s *Service) { s.terminal = w } }
 
 // New describes the service to boot.
 func New(cfg Config, options ...Option) boot.Service {
-	s := &Service{key: cfg.SealPrivateKey, nudged: make(chan struct{}, 1)}
+	s := &Service{key: cfg.SealPrivateKey, lanes: lanes{}}
 	for _, option := range options {
 		option(s)
 	}
@@ -41,21 +52,58 @@ func New(cfg Config, options ...Option) boot.Service {
 		Name: events.Notification, Title: "Notifications", Background: s.background,
 		Register: func(d *boot.Deps) error {
 			s.Deps = d
+			s.tasks = d.Calls.Task(cfg.TaskURL)
+			s.measure(d.Tel.Registry)
+			s.openLanes()
 			s.listen()
 			return nil
 		},
 	}
 }
 
-// background sends what waits, and forgets what was sent or expired long ago: it names people and their addresses.
+// How many messages each lane hands over at a time: an HTTP/2 connection takes many, a mail server a few.
+const (
+	mailWidth = 8
+	pushWidth = 32
+)
+
+// openLanes opens the ways to the providers that are configured.
+func (s *Service) openLanes() {
+	server := s.mail
+	if s.terminal != nil {
+		server = terminal{out: s.terminal, next: s.mail}
+	}
+	if server != nil {
+		s.lanes.open(laneMail, mailWidth, s.mailTo(server))
+	}
+	if s.apns != nil {
+		s.lanes.open(laneAPNs, pushWidth, s.pushTo(s.apns, false))
+		s.lanes.open(laneAPNsSandbox, pushWidth, s.pushTo(s.apns, true))
+	}
+	if s.fcm != nil {
+		s.lanes.open(laneFCM, pushWidth, s.pushTo(s.fcm, false))
+	}
+}
+
+const (
+	expireEvery  = 2 * time.Second
+	measureEvery = 15 * time.Second
+)
+
+// background sends what waits, reminds of what is due, and forgets what was long ago.
 func (s *Service) background(ctx context.Context, d *boot.Deps) error {
-	var both sync.WaitGroup
-	both.Go(func() { s.sendMessages(ctx) })
-	both.Go(func() {
-		d.Every(ctx, forgetEvery, "old messages stay until the next look", func(ctx context.Context) error {
-			return forgetMessages(ctx, d.DB, d.Clock.Now().Add(-keepMessages))
+	var all sync.WaitGroup
+	for _, l := range s.lanes {
+		all.Go(func() { s.work(ctx, l) })
+	}
+	all.Go(func() { s.remind(ctx) })
+	all.Go(func() {
+		d.Every(ctx, expireEvery, "messages that are too late stay until the next look", func(ctx context.Context) error {
+			return expireMessages(ctx, d.DB, d.Clock.Now())
 		})
 	})
-	both.Wait()
+	all.Go(func() { d.Every(ctx, measureEvery, "the queues are not measured", s.measureQueues) })
+	all.Go(func() { d.Every(ctx, forgetEvery, "what is old stays until the next look", s.forget) })
+	all.Wait()
 	return nil
 }

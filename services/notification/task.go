@@ -54,18 +54,3 @@ func (s *Service) saveTask(ctx context.Context, tx pgx.Tx, t events.TaskRef, del
 	}
 	return before, news, nil
 }
-
-func (s *Service) taskChanged(ctx context.Context, tx pgx.Tx, e events.Received[events.TaskRef]) error {
-	_, _, err := s.saveTask(ctx, tx, e.Payload, false)
-	return err
-}
-
-func (s *Service) taskDeleted(ctx context.Context, tx pgx.Tx, e events.Received[events.TaskRef]) error {
-	_, _, err := s.saveTask(ctx, tx, e.Payload, true)
-	return err
-}
-
-func (s *Service) completionChanged(ctx context.Context, tx pgx.Tx, e events.Received[events.Completion]) error {
-	_, _, err := s.saveTask(ctx, tx, e.Payload.Task, false)
-	return err
-}

@@ -46,6 +46,12 @@ func (s *Service) documentChanged(ctx context.Context, tx pgx.Tx, e events.Recei
 	if err != nil {
 		return fmt.Errorf("warranty %s: %w", d.ID, err)
 	}
+	if err := s.plan(ctx, tx, ofSubject(d.ID)); err != nil {
+		return err
+	}
+	if deleted || d.Type != "warranty" || !d.IsActive {
+		return s.forgetSubject(ctx, tx, e.ID, d.ID)
+	}
 	return nil
 }
 
