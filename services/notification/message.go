@@ -82,7 +82,9 @@ type parcel struct {
 func backoff(tries int) time.Duration { return min(30*time.Second<<min(tries, 7), time.Hour) }
 
 // laneBackoff is how long a lane rests after so many failures of its provider in a row.
-func laneBackoff(failures int) time.Duration { return min(2*time.Second<<min(failures, 8), 5*time.Minute) }
+func laneBackoff(failures int) time.Duration {
+	return min(2*time.Second<<min(failures, 8), 5*time.Minute)
+}
 
 // verdict is what is written down of one message after it was handed over.
 type verdict struct {

@@ -30,7 +30,7 @@ func (s *Service) userChanged(ctx context.Context, tx pgx.Tx, e events.Received[
 // savePersonSQL keeps what is told of a person unless something newer is known. A person is welcomed once, when their
 // address is known to be theirs; not one of whom that was simply not told before.
 const savePersonSQL = `
-WITH before AS (SELECT timezone, email_verified, welcomed_at FROM people WHERE user_id = @id::uuid FOR UPDATE),
+WITH before AS (SELECT timezone, email_verified, welcomed_at FROM people WHERE user_id = @id::uuid),
 saved AS (
 	INSERT INTO people AS p (user_id, email, username, first_name, last_name, timezone, locale, avatar_upload_id, email_verified, welcomed_at, version)
 	VALUES (@id::uuid, @email, @username, @first_name, @last_name, @timezone, @locale, @avatar::uuid, @verified::boolean,
@@ -53,11 +53,16 @@ func (s *Service) savePerson(ctx context.Context, tx pgx.Tx, u events.User) erro
 	if u.AvatarID != uuid.Nil {
 		avatar = &u.AvatarID
 	}
-	saved, _, err := pg.One[struct{ Moved, Welcome bool }](ctx, tx, savePersonSQL, pgx.NamedArgs{
+	args := pgx.NamedArgs{
 		"id": u.ID, "email": u.Email, "username": u.Username, "first_name": u.FirstName, "last_name": u.LastName, "timezone": u.Timezone,
 		"locale": u.Locale, "avatar": avatar, "verified": u.EmailVerified, "version": u.Version, "now": s.Clock.Now(),
-	})
-	if err != nil {
+	}
+	var saved struct{ Moved, Welcome bool }
+	var news bool
+	var b pgx.Batch
+	b.Queue(`SELECT user_id FROM people WHERE user_id = @id::uuid FOR UPDATE`, args) // what was before is what the last event has left
+	b.Queue(savePersonSQL, args).Query(pg.Row(&saved, &news))
+	if err := pg.Send(ctx, tx, &b); err != nil {
 		return fmt.Errorf("person %s: %w", u.ID, err)
 	}
 	if saved.Moved {

@@ -15,7 +15,7 @@ import (
 // saveTaskSQL keeps what is told of a task unless something newer is known, and answers how it was before. A residence that
 // is gone has no tasks.
 const saveTaskSQL = `
-WITH before AS (SELECT residence_id, assigned_to, due_date, open FROM tasks WHERE task_id = @task_id::uuid FOR UPDATE),
+WITH before AS (SELECT residence_id, assigned_to, due_date, open FROM tasks WHERE task_id = @task_id::uuid),
 saved AS (
 	INSERT INTO tasks AS t (task_id, residence_id, title, due_date, assigned_to, open, version, deleted_at)
 	SELECT @task_id::uuid, @residence_id::uuid, @title, nullif(@due_date, '')::date, @assigned_to::uuid, @open::boolean, @version::int,
@@ -42,13 +42,15 @@ func (s *Service) saveTask(ctx context.Context, tx pgx.Tx, t events.TaskRef, del
 	if t.AssignedToID != uuid.Nil {
 		assigned = &t.AssignedToID
 	}
-	if err := oneOfResidence(ctx, tx, t.ResidenceID); err != nil {
-		return before, false, err
-	}
-	before, news, err = pg.One[taskBefore](ctx, tx, saveTaskSQL, pgx.NamedArgs{
+	args := pgx.NamedArgs{
 		"task_id": t.ID, "residence_id": t.ResidenceID, "title": t.Title, "due_date": t.NextDueDate, "assigned_to": assigned,
 		"open": t.Open && !deleted, "version": t.Version, "deleted": deleted, "now": s.Clock.Now(),
-	})
+	}
+	var b pgx.Batch
+	b.Queue(oneOfResidenceSQL, args)
+	b.Queue(`SELECT task_id FROM tasks WHERE task_id = @task_id::uuid FOR UPDATE`, args) // what was before is what the last event has left
+	b.Queue(saveTaskSQL, args).Query(pg.Row(&before, &news))
+	err = pg.Send(ctx, tx, &b)
 	if err != nil {
 		return before, false, fmt.Errorf("task %s: %w", t.ID, err)
 	}
