@@ -130,7 +130,7 @@ func (a *apns) result(x *exchange, answer *apns2.Response) delivery.Result {
 	switch answer.Reason {
 	// BadDeviceToken also is a good token of the other environment.
 	case apns2.ReasonBadDeviceToken, apns2.ReasonMissingDeviceToken, apns2.ReasonDeviceTokenNotForTopic, apns2.ReasonUnregistered, apns2.ReasonExpiredToken:
-		return delivery.Result{Outcome: delivery.Dead, Reason: reason, Since: answer.Timestamp.Time}
+		return delivery.Result{Outcome: delivery.Dead, Reason: reason, Since: answer.Timestamp.UTC()}
 	case apns2.ReasonTooManyProviderTokenUpdates, apns2.ReasonTopicDisallowed, apns2.ReasonBadTopic, apns2.ReasonMissingTopic:
 		return refusesUs(reason)
 	case apns2.ReasonIdleTimeout: // of the connection
@@ -140,7 +140,7 @@ func (a *apns) result(x *exchange, answer *apns2.Response) delivery.Result {
 	case x.status == http.StatusOK:
 		return delivery.Result{Outcome: delivery.Sent, ID: x.header.Get("apns-id")}
 	case x.status == http.StatusGone:
-		return delivery.Result{Outcome: delivery.Dead, Reason: reason, Since: answer.Timestamp.Time}
+		return delivery.Result{Outcome: delivery.Dead, Reason: reason, Since: answer.Timestamp.UTC()}
 	case x.status == http.StatusTooManyRequests: // to that device
 		return delivery.Result{Outcome: delivery.Later, Reason: reason, After: after}
 	case x.status >= http.StatusInternalServerError:

@@ -73,26 +73,39 @@ func (f *firebase) Push(ctx context.Context, m Message) (result delivery.Result)
 	if m.Token == "" {
 		return delivery.Result{Outcome: delivery.Dead, Reason: "the token is none of Google's"}
 	}
-	bearer, err := f.access.token(ctx)
-	if err != nil {
-		return noAccess(ctx, err)
-	}
-	tried, x := begin(ctx, bearer)
-	sent, err := f.messages.Send(f.parent, &fcm.SendMessageRequest{Message: googleMessage(m, f.clock.Now())}).Context(tried).Do()
-	if x.status == 0 {
-		return x.unanswered(ctx, err)
-	}
-	span.SetAttributes(attribute.Int("http.response.status_code", x.status))
-	if refusal, refused := errors.AsType[*googleapi.Error](err); refused {
+	message := googleMessage(m, f.clock.Now())
+	for try := 1; ; try++ {
+		bearer, err := f.access.token(ctx)
+		if err != nil {
+			return noAccess(ctx, err)
+		}
+		tried, x := begin(ctx, bearer)
+		name, err := f.messages.Send(f.parent, &fcm.SendMessageRequest{Message: message}).Context(tried).Do()
+		if x.status == 0 {
+			return x.unanswered(ctx, err)
+		}
+		span.SetAttributes(attribute.Int("http.response.status_code", x.status))
+		refused, ok := errors.AsType[*googleapi.Error](err)
+		if !ok {
+			return taken(name)
+		}
 		if x.status == http.StatusUnauthorized {
 			f.access.forget(bearer)
+			if try == 1 { // an access token that was revoked before its end
+				continue
+			}
 		}
-		return f.failure(x, refusal)
+		return f.failure(x, refused)
 	}
-	if sent == nil {
-		sent = &fcm.Message{} // it was taken, whatever became of the rest of the answer
+}
+
+// taken is the result of what was taken, whatever became of the rest of the answer.
+func taken(as *fcm.Message) delivery.Result {
+	r := delivery.Result{Outcome: delivery.Sent}
+	if as != nil {
+		r.ID = as.Name
 	}
-	return delivery.Result{Outcome: delivery.Sent, ID: sent.Name}
+	return r
 }
 
 // refusal is what FCM says when it does not take a message.
