@@ -48,7 +48,7 @@ type upstream struct {
 func addresses(cfg config.Service) map[string]string {
 	return map[string]string{
 		auth: cfg.AuthURL, residence: cfg.ResidenceURL, task: cfg.TaskURL, papers: cfg.DocumentURL,
-		"notification": cfg.NotificationURL, billing: cfg.BillingURL, "admin": cfg.AdminURL,
+		notice: cfg.NotificationURL, billing: cfg.BillingURL, "admin": cfg.AdminURL,
 	}
 }
 

@@ -24,6 +24,7 @@ const (
 	task      = "task"
 	papers    = "document" // files, documents and equipment
 	billing   = "billing"
+	notice    = "notification"
 	itself    = "gateway"
 )
 
@@ -200,6 +201,25 @@ func Table() []Route {
 		{post, "/api/documents/{id}/deactivate/", papers, user, write, small, quick},
 		{post, "/api/documents/{id}/images/", papers, user, write, small, quick},
 		{del, "/api/documents/{id}/images/{image_id}/", papers, user, write, small, quick},
+
+		// Notifications. Links in e-mails carry a token of their own.
+		{get, "/api/notifications/", notice, user, read, small, quick},
+		{get, "/api/notifications/unread-count/", notice, user, read, small, quick},
+		{post, "/api/notifications/mark-all-read/", notice, user, write, small, quick},
+		{post, "/api/notifications/clear/", notice, user, write, small, quick},
+		{post, "/api/notifications/{id}/read/", notice, user, write, small, quick},
+		{post, "/api/notifications/{id}/unread/", notice, user, write, small, quick},
+		{post, "/api/notifications/{id}/snooze/", notice, user, write, small, quick},
+		{del, "/api/notifications/{id}/", notice, user, write, small, quick},
+		{get, "/api/notifications/preferences/", notice, user, read, small, quick},
+		{put, "/api/notifications/preferences/", notice, user, write, small, quick},
+		{patch, "/api/notifications/preferences/", notice, user, write, small, quick},
+		{get, "/api/notifications/devices/", notice, user, read, small, quick},
+		{post, "/api/notifications/devices/", notice, user, write, small, quick},
+		{del, "/api/notifications/devices/{id}/", notice, user, write, small, quick},
+		{get, "/api/notifications/unsubscribe/{token}/", notice, anyone, feed, small, quick},
+		{post, "/api/notifications/unsubscribe/{token}/", notice, anyone, feed, small, quick},
+		{post, "/api/notifications/unsubscribe/{token}/resubscribe/", notice, anyone, feed, small, quick},
 
 		// Subscriptions. The shops prove themselves by what they send.
 		{get, "/api/subscription/", billing, user, read, small, quick},

@@ -442,13 +442,13 @@ type Notice struct {
 	URL      string    `json:"url,omitempty"`      // where to pay, or to see the receipt
 }
 
-// NotificationsChanged: what these people find in their inbox is another.
+// NotificationsChanged: what these people find in their inbox is another. A person's inbox goes by their own revision.
 var NotificationsChanged = Event[Inboxes]{
 	Name: "notification.changed", Producer: Notification,
 	Keys: func(i Inboxes) []string {
-		keys := make([]string, len(i.UserIDs))
-		for n, id := range i.UserIDs {
-			keys[n] = cache.UnreadKey(id)
+		keys := revisionKeys(i.UserIDs)
+		for _, id := range i.UserIDs {
+			keys = append(keys, cache.UnreadKey(id))
 		}
 		return keys
 	},

@@ -85,8 +85,8 @@ func readDays(ctx context.Context, tx pgx.Tx, users []uuid.UUID, now time.Time) 
 	return days, nil
 }
 
-// snoozed is a notification that was put off.
-type snoozed struct {
+// returning is a notification that was put off.
+type returning struct {
 	ID          uuid.UUID
 	UserID      uuid.UUID
 	Kind        string
@@ -97,17 +97,17 @@ type snoozed struct {
 }
 
 // readSnoozed reads notifications, but for those that are not true any more.
-func readSnoozed(ctx context.Context, tx pgx.Tx, ids []uuid.UUID) (map[uuid.UUID]snoozed, error) {
+func readSnoozed(ctx context.Context, tx pgx.Tx, ids []uuid.UUID) (map[uuid.UUID]returning, error) {
 	if len(ids) == 0 {
 		return nil, nil
 	}
-	rows, err := pg.All[snoozed](ctx, tx, `
+	rows, err := pg.All[returning](ctx, tx, `
 		SELECT n.id, n.user_id, n.kind, n.residence_id, n.subject_id, n.title, n.body, n.data FROM notifications n
 		WHERE n.id = ANY(@ids::uuid[]) AND NOT `+stale, pgx.NamedArgs{"ids": ids})
 	if err != nil {
 		return nil, fmt.Errorf("snoozed notifications: %w", err)
 	}
-	out := map[uuid.UUID]snoozed{}
+	out := map[uuid.UUID]returning{}
 	for _, r := range rows {
 		out[r.ID] = r
 	}

@@ -34,6 +34,9 @@ type Service struct {
 	tasks    internalapi.Task
 	sent     *prometheus.CounterVec
 	queues   queues
+
+	publicURL      string // where people reach the gateway; empty: addresses are without it
+	unsubscribeKey []byte // what links in mails are signed with
 }
 
 // Option changes how messages go out.
@@ -44,18 +47,19 @@ func WithTerminal(w io.Writer) Option { return func(s *Service) { s.terminal = w
 
 // New describes the service to boot.
 func New(cfg Config, options ...Option) boot.Service {
-	s := &Service{key: cfg.SealPrivateKey, lanes: lanes{}}
+	s := &Service{key: cfg.SealPrivateKey, unsubscribeKey: unsubscribeKey(cfg.SealPrivateKey), lanes: lanes{}}
 	for _, option := range options {
 		option(s)
 	}
 	return boot.Service{
-		Name: events.Notification, Title: "Notifications", Background: s.background,
+		Name: events.Notification, Title: "Notifications", Background: s.background, Hot: []string{notificationsSQL, unreadSQL},
 		Register: func(d *boot.Deps) error {
 			s.Deps = d
 			s.tasks = d.Calls.Task(cfg.TaskURL)
 			s.measure(d.Tel.Registry)
 			s.openLanes()
 			s.listen()
+			s.routes()
 			return nil
 		},
 	}
