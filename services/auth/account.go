@@ -43,7 +43,7 @@ type User struct {
 func (u User) event() events.User {
 	e := events.User{
 		ID: u.ID, Email: u.Email, Username: u.Username, FirstName: u.FirstName, LastName: u.LastName,
-		Timezone: u.Timezone, Locale: u.Locale, Version: u.Version,
+		Timezone: u.Timezone, Locale: u.Locale, EmailVerified: &u.EmailVerified, Version: u.Version,
 	}
 	if u.AvatarUploadID != nil {
 		e.AvatarID = *u.AvatarUploadID

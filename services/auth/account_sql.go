@@ -65,7 +65,8 @@ var reportChanged = `
 	tokens AS (SELECT coalesce(array_agg(encode(token_hash, 'hex')), '{}') AS token_hashes FROM sessions WHERE user_id = @user),
 	event AS (` + events.ColumnsWith(`jsonb_build_object(
 		'id', u.id, 'email', u.email, 'username', u.username, 'first_name', u.first_name, 'last_name', u.last_name, 'timezone', u.timezone,
-		'locale', u.locale, 'avatar_upload_id', u.avatar_upload_id, 'version', u.version, 'token_hashes', to_jsonb(t.token_hashes))`) + `
+		'locale', u.locale, 'avatar_upload_id', u.avatar_upload_id, 'email_verified', u.email_verified, 'version', u.version,
+		'token_hashes', to_jsonb(t.token_hashes))`) + `
 		FROM changed u, tokens t)`
 
 // updateProfile applies the members of patch (JSON), unless the avatar in it is denied and another than the person has.

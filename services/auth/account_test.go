@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"hearth.internal/auth"
 	"hearth.internal/pkg/events"
@@ -40,7 +41,8 @@ func TestRegistering(t *testing.T) {
 	if got, want := asJSON(t, me), asJSON(t, u); got != want {
 		t.Errorf("me %s, registered %s", got, want)
 	}
-	if all := s.Outbox(t, "user.registered"); len(all) != 1 || !strings.Contains(string(all[0]), `"email": "Ada@Example.com"`) {
+	if all := s.Outbox(t, "user.registered"); len(all) != 1 || !strings.Contains(string(all[0]), `"email": "Ada@Example.com"`) ||
+		!strings.Contains(string(all[0]), `"email_verified": false`) {
 		t.Errorf("user.registered %s", all)
 	}
 	if n := len(s.codes(t, "verify_email")); n != 1 {
@@ -165,7 +167,7 @@ func TestProfile(t *testing.T) {
 	wantTrips(t, a, 2) // one of them document's
 	events := s.changes(t)
 	if e := events[0]; e.Version != 2 || e.AvatarID != avatar || e.Timezone != "Asia/Tokyo" || e.Email != ada.email ||
-		!sameHashes(e.TokenHashes, ada.token, second.token) {
+		!sameHashes(e.TokenHashes, ada.token, second.token) || e.EmailVerified == nil || *e.EmailVerified {
 		t.Errorf("event %+v", e)
 	}
 	u = testkit.JSON[auth.User](t, ada.Want(200, "PATCH", "/api/auth/profile/", `{"phone":null,"last_name":"Lindqvist"}`, "If-Match", `"2"`))
@@ -255,6 +257,34 @@ func (s service) changes(t *testing.T) []events.UserChange {
 	return all
 }
 
+// Who was there before it was told whether an address is verified is told of once more, as they are.
+func TestWhoIsThereIsToldOfWithTheirAddress(t *testing.T) {
+	s := run(t)
+	ada, sam, disabled := s.register(t, "ada"), s.register(t, "sam"), s.register(t, "eve")
+	ada.Want(200, "POST", "/api/auth/verify-email/", map[string]any{"code": s.codes(t, "verify_email")[0]})
+	s.exec(t, `UPDATE users SET is_active = false WHERE id = @id`, pgx.NamedArgs{"id": disabled.id})
+	s.exec(t, `
+		INSERT INTO users (id, email, username, password_hash, created_at, updated_at)
+		SELECT gen_random_uuid(), n || '@example.org', 'person' || n, '', now(), now() FROM generate_series(1, 1100) n`, nil)
+	before := s.changes(t)
+	testkit.Reapply(t, s.Service, "auth/00002_tell_verified.sql")
+	told := map[uuid.UUID]events.UserChange{}
+	for _, c := range s.changes(t)[len(before):] {
+		told[c.ID] = c
+	}
+	if len(told) != 1102 || len(s.changes(t)) != len(before)+1102 {
+		t.Errorf("%d people were told of", len(told))
+	}
+	want := before[0]
+	want.TokenHashes = []string{}
+	if got := told[ada.id]; asJSON(t, got) != asJSON(t, want) {
+		t.Errorf("ada %+v, wanted %+v", got, want)
+	}
+	if got := told[sam.id]; got.EmailVerified == nil || *got.EmailVerified || got.Version != 1 || got.Email != sam.email || got.FirstName != "First" {
+		t.Errorf("sam %+v", got)
+	}
+}
+
 func sameHashes(got []string, tokens ...string) bool {
 	want := make([]string, len(tokens))
 	for i, token := range tokens {
@@ -292,7 +322,8 @@ func TestTimezoneFollowsThePerson(t *testing.T) {
 		t.Errorf("session %+v", got)
 	}
 	gateway.Want(204, "PUT", path, internalapi.Zone{Timezone: "America/New_York"})
-	if all := s.changes(t); len(all) != 1 || all[0].Timezone != "America/New_York" || all[0].Version != 2 || !sameHashes(all[0].TokenHashes, ada.token) {
+	if all := s.changes(t); len(all) != 1 || all[0].Timezone != "America/New_York" || all[0].Version != 2 || !sameHashes(all[0].TokenHashes, ada.token) ||
+		all[0].EmailVerified == nil || *all[0].EmailVerified {
 		t.Errorf("changes %+v", all)
 	}
 	gateway.Refused(422, "validation_failed", "PUT", path, internalapi.Zone{Timezone: "nowhere"})

@@ -30,7 +30,8 @@ func TestVerifyingAnAddress(t *testing.T) {
 	if u := testkit.JSON[auth.User](t, a); !u.EmailVerified || u.Version != 2 {
 		t.Errorf("verified %+v", u)
 	}
-	if all := s.changes(t); len(all) != 1 || all[0].ID != ada.id || !sameHashes(all[0].TokenHashes, ada.token) {
+	if all := s.changes(t); len(all) != 1 || all[0].ID != ada.id || !sameHashes(all[0].TokenHashes, ada.token) ||
+		all[0].EmailVerified == nil || !*all[0].EmailVerified {
 		t.Errorf("told %+v", all)
 	}
 	wantCode(t, try(ada, codes[0]), 409, "already_verified")

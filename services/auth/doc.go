@@ -2,7 +2,8 @@
 //
 // Tables: users, sessions, codes, reset_tokens, attempts.
 //
-// Events out: user.registered, user.changed, auth.code_issued, auth.sessions_ended. Events in: none.
+// Events out: user.registered, user.changed, auth.code_issued, auth.password_changed, auth.sessions_ended. Events
+// in: none.
 //
 // Services called: document, for whether a picture may be somebody's avatar. The gateway asks auth for the session of a
 // token and tells it of a new time zone; notification sends the codes, which leave here sealed for it alone.

@@ -1,12 +1,15 @@
 package auth_test
 
 import (
+	"encoding/json"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
 
 	"hearth.internal/auth"
+	"hearth.internal/pkg/events"
 	"hearth.internal/pkg/pg"
 	"hearth.internal/pkg/testkit"
 )
@@ -54,9 +57,11 @@ func TestResettingAForgottenPassword(t *testing.T) {
 	wantTrips(t, a, 2)
 	s.wantLive(t, false, ada.token, second.token)
 	s.wantLive(t, true, sam.token)
-	if ended := s.ended(t); len(ended) != 1 || !sameHashes(ended[0].TokenHashes, ada.token, second.token) || ended[0].UserID != ada.id {
+	if ended := s.ended(t); len(ended) != 1 || !sameHashes(ended[0].TokenHashes, ada.token, second.token) || ended[0].UserID != ada.id ||
+		!sameSessions(ended[0].SessionIDs, ada, second) {
 		t.Errorf("told %+v", ended)
 	}
+	s.wantNewPasswords(t, events.NewPassword{UserID: ada.id, How: "reset"}) // once, whatever was refused
 	wantCode(t, s.reset(t, token, "yet another battery"), 422, "invalid_code")
 	s.AsNobody(t).Refused(401, "invalid_credentials", "POST", "/api/auth/login/", map[string]any{"email": ada.email, "password": goodPassword})
 	ada.password = newPassword
@@ -218,15 +223,38 @@ func TestChangingAPassword(t *testing.T) {
 	wantTrips(t, a, 2)
 	s.wantLive(t, true, ada.token, sam.token)
 	s.wantLive(t, false, second.token)
-	if ended := s.ended(t); len(ended) != 1 || !sameHashes(ended[0].TokenHashes, second.token) {
+	if ended := s.ended(t); len(ended) != 1 || !sameHashes(ended[0].TokenHashes, second.token) || !sameSessions(ended[0].SessionIDs, second) {
 		t.Errorf("told %+v", ended)
 	}
 	wantCode(t, s.reset(t, token, "yet another battery"), 422, "invalid_code") // whoever asked before knows nothing now
+	ada.Want(204, "POST", "/api/auth/change-password/", change(newPassword, "yet another battery"))
+	if n := len(s.ended(t)); n != 1 { // no other session was left
+		t.Errorf("%d times told of sessions", n)
+	}
+	ada.Want(204, "POST", "/api/auth/change-password/", change("yet another battery", newPassword))
+	changed := events.NewPassword{UserID: ada.id, How: "changed"}
+	s.wantNewPasswords(t, changed, changed, changed)
 	ada.Refused(422, "wrong_password", "POST", "/api/auth/change-password/", change(goodPassword, newPassword))
 	s.AsNobody(t).Refused(401, "invalid_credentials", "POST", "/api/auth/login/", map[string]any{"email": ada.email, "password": goodPassword})
 	ada.password = newPassword
 	s.login(t, ada)
 	s.As(t, sam.id).Refused(422, "wrong_password", "POST", "/api/auth/change-password/", change(newPassword, goodPassword))
+}
+
+// wantNewPasswords are those told of, each as wanted.
+func (s service) wantNewPasswords(t *testing.T, want ...events.NewPassword) {
+	t.Helper()
+	var got []events.NewPassword
+	for _, raw := range s.Outbox(t, "auth.password_changed") {
+		var e events.NewPassword
+		if err := json.Unmarshal(raw, &e); err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, e)
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("told of passwords %+v, wanted %+v", got, want)
+	}
 }
 
 // Whoever signs in with the old password while it is changed is out again when the change is done.

@@ -66,14 +66,14 @@ func (o opening) args(args pgx.NamedArgs) pgx.NamedArgs {
 	return args
 }
 
-// reportEnded follows a CTE ended with the token_hash of sessions that were deleted: it writes their event.
+// reportEnded follows a CTE ended with the id and token_hash of sessions that were deleted: it writes their event.
 var reportEnded = `
-	hashes AS (SELECT array_agg(encode(token_hash, 'hex')) AS list FROM ended HAVING count(*) > 0),
-	event AS (` + events.ColumnsWith(`jsonb_build_object('token_hashes', to_jsonb(list))`) + ` FROM hashes)`
+	hashes AS (SELECT array_agg(encode(token_hash, 'hex')) AS list, jsonb_agg(id) AS ids FROM ended HAVING count(*) > 0),
+	event AS (` + events.ColumnsWith(`jsonb_build_object('session_ids', ids, 'token_hashes', to_jsonb(list))`) + ` FROM hashes)`
 
 var endSessionsSQL = `
 	WITH ended AS (
-		DELETE FROM sessions WHERE user_id = @user AND (@session::uuid IS NULL OR id = @session::uuid) RETURNING token_hash),` +
+		DELETE FROM sessions WHERE user_id = @user AND (@session::uuid IS NULL OR id = @session::uuid) RETURNING id, token_hash),` +
 	reportEnded + `
 	SELECT list FROM hashes`
 

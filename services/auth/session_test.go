@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -194,9 +195,20 @@ func TestSigningOut(t *testing.T) {
 	s.wantLive(t, false, ada.token, third.token)
 	s.wantLive(t, true, sam.token)
 	if ended := s.ended(t); len(ended) != 2 || !sameHashes(ended[0].TokenHashes, second.token) || ended[0].UserID != ada.id ||
-		!sameHashes(ended[1].TokenHashes, ada.token, third.token) {
+		!sameHashes(ended[1].TokenHashes, ada.token, third.token) || !sameSessions(ended[0].SessionIDs, second) ||
+		!sameSessions(ended[1].SessionIDs, ada, third) {
 		t.Errorf("told %+v", ended)
 	}
+}
+
+func sameSessions(got []uuid.UUID, people ...person) bool {
+	compare := func(a, b uuid.UUID) int { return slices.Compare(a[:], b[:]) }
+	want := make([]uuid.UUID, len(people))
+	for i, p := range people {
+		want[i] = p.session
+	}
+	slices.SortFunc(want, compare)
+	return slices.Equal(slices.SortedFunc(slices.Values(got), compare), want)
 }
 
 func (s service) ended(t *testing.T) []events.Sessions {
