@@ -95,7 +95,7 @@ func (s Secrets) environ(part string) []string {
 	case "auth":
 		return []string{"HEARTH_CODE_KEY=" + s.CodeKey, "HEARTH_SEAL_PUBLIC_KEY=" + s.SealPublicKey}
 	case "residence":
-		return []string{"HEARTH_SHARE_KEY=" + s.ShareKey}
+		return []string{"HEARTH_SHARE_KEY=" + s.ShareKey, "HEARTH_SEAL_PUBLIC_KEY=" + s.SealPublicKey}
 	case "notification":
 		return []string{"HEARTH_SEAL_PRIVATE_KEY=" + s.SealPrivateKey}
 	}

@@ -20,13 +20,21 @@ const (
 	mostDigits   = 30
 )
 
-// IsAddress reports whether it is an e-mail address alone, without a name beside it, at a domain.
+// The longest address, and the longest part before its @ (RFC 5321).
+const (
+	longestAddress = 254
+	longestLocal   = 64
+)
+
+// IsAddress reports whether it is an e-mail address alone (RFC 5322 addr-spec), without a name beside it, at a domain with
+// a dot.
 func IsAddress(text string) bool {
 	address, err := mail.ParseAddress(text)
-	if err != nil || address.Address != text {
+	at := strings.LastIndexByte(text, '@')
+	if err != nil || address.Address != text || len(text) > longestAddress || at > longestLocal {
 		return false
 	}
-	domain := text[strings.LastIndex(text, "@")+1:]
+	domain := text[at+1:]
 	return strings.Contains(strings.Trim(domain, "."), ".") && !strings.HasPrefix(domain, "[")
 }
 

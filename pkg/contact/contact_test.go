@@ -1,6 +1,7 @@
 package contact_test
 
 import (
+	"strings"
 	"testing"
 
 	"hearth.internal/pkg/contact"
@@ -13,7 +14,8 @@ func TestWhatCanBeWrittenToOpenedAndDialled(t *testing.T) {
 		yes   []string
 		no    []string
 	}{
-		{"address", contact.IsAddress, []string{"ada@example.com", "a.b+c@mail.example.co.uk"}, []string{"", "ada", "ada@localhost", "Ada <ada@example.com>", "ada@[192.0.2.1]", "a@b.c "}},
+		{"address", contact.IsAddress, []string{"ada@example.com", "a.b+c@mail.example.co.uk"}, []string{"", "ada", "ada@localhost", "Ada <ada@example.com>", "ada@[192.0.2.1]", "a@b.c ",
+			strings.Repeat("a", 65) + "@example.com", "a@" + strings.Repeat("b.", 126) + "c"}},
 		{"website", contact.IsWebsite, []string{"https://example.com", "http://example.com/a?b=c"}, []string{"", "example.com", "javascript:alert(1)", "https://", "https://u:p@example.com", "https://example.com/a b"}},
 		{"phone", contact.IsPhone, []string{"911", "+49 (30) 123-45/6"}, []string{"", "12", "call me", "1234567890123456789012345678901"}},
 	} {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net/mail"
 	"regexp"
 	"strings"
 	"time"
@@ -12,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"hearth.internal/pkg/apperr"
+	"hearth.internal/pkg/contact"
 	"hearth.internal/pkg/day"
 	"hearth.internal/pkg/events"
 	"hearth.internal/pkg/httpx"
@@ -133,7 +133,7 @@ func (s *Service) newUser(actor identity.Actor, in Registration) (User, error) {
 	if user.Locale == "" {
 		user.Locale = "en"
 	}
-	if !isEmail(user.Email) {
+	if !contact.IsAddress(user.Email) {
 		return user, apperr.InvalidField("body.email", "must be an e-mail address")
 	}
 	return user, refusePlace(patch.To(user.Timezone), patch.To(user.Locale))
@@ -229,14 +229,3 @@ func refusePlace(zone, locale patch.Optional[string]) error {
 
 // localeTag is the shape of BCP 47 (RFC 5646), without looking the parts up.
 var localeTag = regexp.MustCompile(`^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$`)
-
-// isEmail reports whether this is a plain address (RFC 5322 addr-spec, RFC 5321's 254 characters) at a domain with a dot.
-func isEmail(text string) bool {
-	address, err := mail.ParseAddress(text)
-	if err != nil || address.Address != text || len(text) > 254 {
-		return false
-	}
-	at := strings.LastIndexByte(text, '@')
-	domain := text[at+1:]
-	return at <= 64 && strings.Contains(strings.Trim(domain, "."), ".") && domain[0] != '[' // an address of a machine
-}

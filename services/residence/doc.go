@@ -1,10 +1,11 @@
 // Package residence owns the residences, who belongs to each, and the codes that let somebody join.
 //
 // Tables: residences, members (one owner each), primary_homes (at most one a person), share_codes, join_tries,
-// residence_types, and the projection people; tombstones and sync_marks for the delta sync (package delta).
+// invitations_sent, residence_types, and the projection people; tombstones and sync_marks for the delta sync (package delta).
 //
 // Events out: residence.created, residence.changed, residence.deleted, residence.members_changed. They carry everybody
-// who sees, or saw, the residence, so that each person's cached access is dropped, and their status.
+// who sees, or saw, the residence, so that each person's cached access is dropped, and their status. residence.invited:
+// a share code that is to be mailed, sealed for notification.
 //
 // Events in: user.registered, user.changed (the projection people).
 //

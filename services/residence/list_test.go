@@ -78,7 +78,7 @@ func TestListsCostTwoRoundTripsColdOneWarmNoneUnchanged(t *testing.T) {
 }
 
 func TestTaskServiceAwayIsUnavailable(t *testing.T) {
-	cfg := residence.Config{Service: testkit.Config(t, "residence"), ShareKey: [][]byte{make([]byte, 32)}}
+	cfg := configured(t)
 	alone := testkit.Run(t, cfg.Service, residence.New(cfg))
 	c := alone.As(t, newID())
 	add(t, c, `{"name":"a"}`)

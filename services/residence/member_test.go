@@ -205,3 +205,35 @@ func TestPeopleAreKeptWhateverTheOrderOfTheirEvents(t *testing.T) {
 		t.Errorf("owner %+v", got)
 	}
 }
+
+// Every way in which who belongs to a residence changes is told, with who has changed it.
+func TestEveryChangeOfTheMembersIsTold(t *testing.T) {
+	h := setUp(t)
+	owner, guest, heir := h.owner.Actor.UserID, h.As(t, newID()), h.As(t, newID())
+	step := func(change string, actor, user, ownerNow uuid.UUID, role string, affected ...uuid.UUID) {
+		t.Helper()
+		e := h.lastChange(t)
+		affects := sameIDs(e.AffectedIDs, affected...)
+		e.AffectedIDs = nil
+		want := events.Membership{ResidenceID: h.home.ID, OwnerID: ownerNow, UserID: user, Change: change, Role: role, ActorID: actor}
+		if !affects || fmt.Sprint(e) != fmt.Sprint(want) {
+			t.Errorf("told %+v, wanted %+v", e, want)
+		}
+	}
+	g, e := guest.Actor.UserID, heir.Actor.UserID
+	guest.Want(200, "POST", joinPath, use(h.code(t, `{"role":"viewer"}`).Code))
+	step("joined", g, g, owner, "viewer", owner, g)
+	h.owner.Want(200, "PATCH", userPath(h, g), `{"role":"member"}`)
+	step("role", owner, g, owner, "member", owner, g)
+	heir.Want(200, "POST", joinPath, use(h.code(t, nil).Code))
+	step("joined", e, e, owner, "member", owner, g, e)
+	h.owner.Want(204, "DELETE", userPath(h, g), nil)
+	step("removed", owner, g, owner, "", owner, g, e)
+	h.owner.Want(200, "POST", at(h.home, "transfer/"), fmt.Sprintf(`{"user_id":%q}`, e))
+	step("transferred", owner, e, e, "owner", owner, e)
+	h.owner.Want(204, "DELETE", userPath(h, owner), nil)
+	step("left", owner, owner, e, "", owner, e)
+	if n := len(h.Outbox(t, "residence.members_changed")); n != 6 {
+		t.Errorf("told %d times", n)
+	}
+}

@@ -19,6 +19,7 @@ import (
 	"hearth.internal/pkg/internalapi"
 	"hearth.internal/pkg/page"
 	"hearth.internal/pkg/roundtrip"
+	"hearth.internal/pkg/seal"
 	"hearth.internal/pkg/testkit"
 	"hearth.internal/residence"
 )
@@ -28,6 +29,14 @@ func TestMain(m *testing.M) { testkit.Main(m) }
 const base = "/api/residences/"
 
 var shareKey = config.Keys{bytes.Repeat([]byte("s"), 32)}
+
+// notificationKey opens what is sealed for notification.
+var notificationKey = seal.PrivateKey(bytes.Repeat([]byte("n"), 32))
+
+func configured(t *testing.T) residence.Config {
+	t.Helper()
+	return residence.Config{Service: testkit.Config(t, "residence"), ShareKey: shareKey, SealPublicKey: notificationKey.Public()}
+}
 
 // house is a running service with somebody who owns a residence in it.
 type house struct {
@@ -44,7 +53,7 @@ func setUp(t *testing.T, change ...func(*residence.Config)) house {
 
 func setUpWith(t *testing.T, options []func(*boot.Options), change ...func(*residence.Config)) house {
 	t.Helper()
-	cfg := residence.Config{Service: testkit.Config(t, "residence"), ShareKey: shareKey}
+	cfg := configured(t)
 	counting := newTasks(t)
 	cfg.TaskURL = counting.url
 	for _, f := range change {
@@ -440,5 +449,33 @@ func TestDeletedResidenceIsGoneForEverybodyAtOnce(t *testing.T) {
 		if err := h.DB.QueryRow(t.Context(), "SELECT count(*) FROM "+table).Scan(&n); err != nil || n != 0 {
 			t.Errorf("%s: %d rows stay (%v)", table, n, err)
 		}
+	}
+}
+
+// What residences are called is told of those that were there before anybody wanted to know.
+func TestResidencesThatAreThereAreToldOfWithTheirNames(t *testing.T) {
+	h := setUp(t)
+	heir := h.join(t, "member")
+	h.owner.Want(200, "PATCH", at(h.home, ""), `{"name":"Hut"}`)
+	h.owner.Want(200, "POST", at(h.home, "transfer/"), fmt.Sprintf(`{"user_id":%q}`, heir.Actor.UserID))
+	for i := range 110 {
+		add(t, h.owner, fmt.Sprintf(`{"name":"House %d"}`, i))
+	}
+	before := len(h.Outbox(t, "residence.changed"))
+	testkit.Reapply(t, h.Service, "residence/00005_tell_names.sql")
+	told := map[string]events.Home{}
+	for _, raw := range h.Outbox(t, "residence.changed")[before:] {
+		var e events.Home
+		if err := json.Unmarshal(raw, &e); err != nil {
+			t.Fatal(err)
+		}
+		told[e.Name] = e
+	}
+	if len(told) != 111 || len(h.Outbox(t, "residence.changed")) != before+111 {
+		t.Errorf("%d residences were told of", len(told))
+	}
+	if e := told["Hut"]; e.ID != h.home.ID || e.OwnerID != heir.Actor.UserID || e.Version != 3 || e.Timezone != h.home.Timezone ||
+		e.Currency != h.home.Currency || len(e.MemberIDs) != 0 || e.ActorID != uuid.Nil {
+		t.Errorf("told %+v", e)
 	}
 }

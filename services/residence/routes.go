@@ -25,7 +25,8 @@ func (s *Service) routes() {
 	httpx.Post(s.HTTP, "/api/residences/{id}/transfer/", identity.User, s.postTransfer, "Give a residence to another of its members")
 
 	httpx.Post(s.HTTP, "/api/residences/{id}/generate-share-code/", identity.User, s.postShareCode, "Make a share code",
-		httpx.Describe("It replaces the one before. One person can use it, once."), httpx.Status(http.StatusCreated))
+		httpx.Describe("It replaces the one before. One person can use it, once. With an `email` it is mailed there as well, twenty a day at most."),
+		httpx.Status(http.StatusCreated), httpx.Refuses(http.StatusTooManyRequests))
 	httpx.Get(s.HTTP, "/api/residences/{id}/share-code/", identity.User, s.getShareCode, "Read the active share code", httpx.Refuses(http.StatusForbidden))
 	httpx.Delete(s.HTTP, "/api/residences/{id}/share-code/", identity.User, s.deleteShareCode, "Withdraw the active share code",
 		httpx.Status(http.StatusNoContent))

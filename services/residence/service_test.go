@@ -9,18 +9,25 @@ import (
 
 	"hearth.internal/pkg/boot"
 	"hearth.internal/pkg/config"
+	"hearth.internal/pkg/seal"
 	"hearth.internal/pkg/testkit"
 	"hearth.internal/residence"
 )
 
-func TestShareKeyThatIsTooWeakStopsTheStart(t *testing.T) {
-	cfg := residence.Config{Service: testkit.Config(t, "residence")}
+func TestKeysThatAreTooWeakStopTheStart(t *testing.T) {
+	cfg := configured(t)
 	for _, keys := range []config.Keys{nil, {[]byte("short")}, append(shareKey, shareKey...)} {
 		cfg.ShareKey = keys
 		_, err := boot.Open(t.Context(), residence.New(cfg), boot.Options{Config: cfg.Service, LogOut: t.Output(), OpsOff: true})
 		if err == nil || !strings.Contains(err.Error(), "HEARTH_SHARE_KEY") || strings.Contains(err.Error(), "short") {
 			t.Errorf("%d keys: %v", len(keys), err)
 		}
+	}
+	cfg = configured(t)
+	cfg.SealPublicKey = seal.PublicKey{}
+	if _, err := boot.Open(t.Context(), residence.New(cfg), boot.Options{Config: cfg.Service, LogOut: t.Output(), OpsOff: true}); err == nil ||
+		!strings.Contains(err.Error(), "HEARTH_SEAL_PUBLIC_KEY") {
+		t.Errorf("no key of notification: %v", err)
 	}
 }
 
@@ -39,13 +46,14 @@ func TestEverythingWorksWithoutPreparedStatements(t *testing.T) {
 	for _, path := range []string{"", "?limit=1", "my-residences/", "summary/", "types/", h.home.ID.String() + "/users/"} {
 		member.Want(200, "GET", base+path, nil)
 	}
+	h.owner.Want(201, "POST", at(h.home, "generate-share-code/"), `{"email":"sam@example.com"}`)
 	h.owner.Want(200, "POST", at(h.home, "transfer/"), fmt.Sprintf(`{"user_id":%q}`, member.Actor.UserID))
 	member.Want(204, "DELETE", at(h.home, ""), nil)
 }
 
 // No request scans a table, however large it grows: that is what the indexes are for.
 func TestHotStatementsUseIndexes(t *testing.T) {
-	cfg := residence.Config{Service: testkit.Config(t, "residence"), ShareKey: shareKey}
+	cfg := configured(t)
 	conn, err := pgx.Connect(t.Context(), cfg.DatabaseURL)
 	if err != nil {
 		t.Fatal(err)

@@ -2,6 +2,8 @@ package residence
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"strings"
 	"time"
 
@@ -9,14 +11,23 @@ import (
 
 	"hearth.internal/pkg/access"
 	"hearth.internal/pkg/apperr"
+	"hearth.internal/pkg/contact"
+	"hearth.internal/pkg/events"
 	"hearth.internal/pkg/identity"
 	"hearth.internal/pkg/pg"
+	"hearth.internal/pkg/seal"
 )
 
 // NewCode is what may be said of a code that is to be made.
 type NewCode struct {
 	ExpiresInHours int    `json:"expires_in_hours" minimum:"1" maximum:"168" default:"24"`
 	Role           string `json:"role" enum:"member,viewer" default:"member" doc:"What the code makes of whoever uses it"`
+}
+
+// Invitation is a code that is to be made, and mailed to the address if there is one.
+type Invitation struct {
+	NewCode
+	Email *string `json:"email" maxLength:"254" doc:"Whom to mail the code to" example:"sam@example.com"`
 }
 
 // ShareCode lets one person join.
@@ -45,18 +56,35 @@ const (
 	triesTime = time.Hour
 )
 
+// Who has had so many invitations mailed waits until a day after the first of them: we are no means to write to strangers.
+const (
+	maxInvitations  = 20
+	invitationsTime = 24 * time.Hour
+)
+
 // drawings is how often a code is drawn that another residence has had already, before something must be wrong.
 const drawings = 3
 
-// MakeCode makes the residence's share code, instead of the one before. Viewers may not.
-func (s *Service) MakeCode(ctx context.Context, actor identity.Actor, residence uuid.UUID, in NewCode) (ShareCode, error) {
-	code, _, err := s.makeCode(ctx, actor, residence, in)
+// MakeCode makes the residence's share code, instead of the one before, and has it mailed if that is asked for. Viewers
+// may not. It fails with rate_limited for who has had many mailed within a day.
+func (s *Service) MakeCode(ctx context.Context, actor identity.Actor, residence uuid.UUID, in Invitation) (ShareCode, error) {
+	email := ""
+	if in.Email != nil {
+		email = strings.TrimSpace(*in.Email)
+		if !contact.IsAddress(email) {
+			return ShareCode{}, apperr.InvalidField("body.email", contact.NoAddress)
+		}
+	}
+	code, _, err := s.makeCode(ctx, actor, residence, in.NewCode, email)
+	if err == nil && email != "" {
+		s.Relay.Nudge()
+	}
 	return code, err
 }
 
 // MakePackage makes the residence's share code and the file around it.
 func (s *Service) MakePackage(ctx context.Context, actor identity.Actor, residence uuid.UUID, in NewCode) (SharePackage, error) {
-	code, from, err := s.makeCode(ctx, actor, residence, in)
+	code, from, err := s.makeCode(ctx, actor, residence, in, "")
 	if err != nil {
 		return SharePackage{}, err
 	}
@@ -66,14 +94,19 @@ func (s *Service) MakePackage(ctx context.Context, actor identity.Actor, residen
 	})
 }
 
-func (s *Service) makeCode(ctx context.Context, actor identity.Actor, residence uuid.UUID, in NewCode) (ShareCode, inviter, error) {
+// makeCode mails the code to the address, if it is not empty.
+func (s *Service) makeCode(ctx context.Context, actor identity.Actor, residence uuid.UUID, in NewCode, email string) (ShareCode, inviter, error) {
 	now := s.Clock.Now().Truncate(time.Second)
 	code := ShareCode{Role: in.Role, ExpiresAt: now.Add(time.Duration(in.ExpiresInHours) * time.Hour)}
 	var from inviter
 	var err error
 	for range drawings {
 		code.Code = newCode()
-		from, err = replaceCode(ctx, s.DB, actor, residence, code, s.codes, now)
+		var mailed *events.Invitation
+		if mailed, err = s.invitation(actor, residence, code, email); err != nil {
+			return ShareCode{}, inviter{}, err
+		}
+		from, err = replaceCode(ctx, s.DB, actor, residence, code, s.codes, mailed, now)
 		if !pg.Violates(err, "share_codes_lookup") {
 			break
 		}
@@ -81,10 +114,34 @@ func (s *Service) makeCode(ctx context.Context, actor identity.Actor, residence 
 	if err == nil {
 		err = mayShare(from.Role)
 	}
+	if err == nil && from.RefusedSince != nil {
+		err = apperr.RateLimited.New("You have invited many people by e-mail today: try again later, or give them the code yourself.").
+			After(from.RefusedSince.Add(invitationsTime).Sub(now))
+	}
 	if err != nil {
 		return ShareCode{}, inviter{}, err
 	}
 	return code, from, nil
+}
+
+// invitation is the code on its way to an address, sealed for notification; nil without an address. Who invites where,
+// the statement that makes the code knows.
+func (s *Service) invitation(actor identity.Actor, residence uuid.UUID, code ShareCode, email string) (*events.Invitation, error) {
+	if email == "" {
+		return nil, nil //nolint:nilnil // no address, no invitation
+	}
+	box, err := json.Marshal(events.CodeBox{Code: code.Code})
+	if err != nil {
+		return nil, fmt.Errorf("invitation: %w", err)
+	}
+	sealed, err := seal.Seal(s.reader, box)
+	if err != nil {
+		return nil, fmt.Errorf("invitation: %w", err)
+	}
+	return &events.Invitation{
+		ResidenceID: residence, InviterID: actor.UserID, Email: email, Role: code.Role, Sealed: sealed,
+		ExpiresAt: code.ExpiresAt.UTC().Format(time.RFC3339),
+	}, nil
 }
 
 // ShowCode answers the residence's active share code. Viewers may not see it.

@@ -8,20 +8,20 @@ import (
 	"hearth.internal/pkg/identity"
 )
 
-type newCodeInput struct {
+// usualCode is what is made for a request without a body.
+func usualCode() NewCode { return NewCode{ExpiresInHours: 24, Role: "member"} }
+
+type shareCodeInput struct {
 	ResidencePath
-	Body *NewCode // all of it has defaults
+	Body *Invitation // all of it has defaults
 }
 
-func (in *newCodeInput) wanted() NewCode {
-	if in.Body == nil {
-		return NewCode{ExpiresInHours: 24, Role: "member"}
+func (s *Service) postShareCode(ctx context.Context, in *shareCodeInput) (*bodyOutput[ShareCode], error) {
+	wanted := Invitation{NewCode: usualCode()}
+	if in.Body != nil {
+		wanted = *in.Body
 	}
-	return *in.Body
-}
-
-func (s *Service) postShareCode(ctx context.Context, in *newCodeInput) (*bodyOutput[ShareCode], error) {
-	code, err := s.MakeCode(ctx, identity.From(ctx), in.ID, in.wanted())
+	code, err := s.MakeCode(ctx, identity.From(ctx), in.ID, wanted)
 	return &bodyOutput[ShareCode]{code}, err
 }
 
@@ -39,8 +39,17 @@ type sharePackageOutput struct {
 	Body        SharePackage
 }
 
-func (s *Service) postSharePackage(ctx context.Context, in *newCodeInput) (*sharePackageOutput, error) {
-	p, err := s.MakePackage(ctx, identity.From(ctx), in.ID, in.wanted())
+type sharePackageInput struct {
+	ResidencePath
+	Body *NewCode
+}
+
+func (s *Service) postSharePackage(ctx context.Context, in *sharePackageInput) (*sharePackageOutput, error) {
+	wanted := usualCode()
+	if in.Body != nil {
+		wanted = *in.Body
+	}
+	p, err := s.MakePackage(ctx, identity.From(ctx), in.ID, wanted)
 	return &sharePackageOutput{mime.FormatMediaType("attachment", map[string]string{"filename": p.fileName()}), p}, err
 }
 

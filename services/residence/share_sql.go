@@ -16,31 +16,52 @@ import (
 // inviter is who made a code; Role is empty when they do not belong to the residence.
 type inviter struct {
 	Role, ResidenceName, InviterName string
+	RefusedSince                     *time.Time // they have had too many mailed since then: nothing was made
 }
 
-// replaceCode ends the active code and makes the new one, unless the actor may not.
+// replaceCode ends the active code and makes the new one, unless the actor may not, or may not have another one mailed.
+// The person's row of what was mailed is locked by counting on (it begins again after a day), so that many at once count as
+// many.
 func replaceCode(
-	ctx context.Context, q pg.Querier, actor identity.Actor, residence uuid.UUID, code ShareCode, c codes, now time.Time,
+	ctx context.Context, q pg.Querier, actor identity.Actor, residence uuid.UUID, code ShareCode, c codes, mailed *events.Invitation, now time.Time,
 ) (inviter, error) {
+	args := pgx.NamedArgs{
+		"residence": residence, "actor": actor.UserID, "id": uuid.Must(uuid.NewV7()), "lookup": c.lookup(code.Code),
+		"sealed": c.seal(residence, code.Code), "role": code.Role, "now": now, "expires_at": code.ExpiresAt,
+		"mailed": mailed != nil, "over": now.Add(-invitationsTime), "max": maxInvitations,
+	}
+	if mailed == nil {
+		mailed = &events.Invitation{}
+	}
 	// The new row reads from the CTE that ends the old one, or the index of one active code would object.
 	return underLock[inviter](ctx, q, `
 		WITH `+me+`,
+		counted AS (
+			INSERT INTO invitations_sent AS i (user_id, sent, since)
+			SELECT @actor::uuid, 1, @now::timestamptz FROM me WHERE role <> 'viewer' AND @mailed::boolean
+			ON CONFLICT (user_id) DO UPDATE SET
+				sent = CASE WHEN i.since <= @over::timestamptz THEN 1 ELSE least(i.sent, @max::int) + 1 END,
+				since = CASE WHEN i.since <= @over::timestamptz THEN excluded.since ELSE i.since END
+			RETURNING sent, since),
+		refused AS (SELECT since FROM counted WHERE sent > @max::int),
+		allowed AS (SELECT FROM me WHERE role <> 'viewer' AND NOT EXISTS (SELECT FROM refused)),
 		ended AS (
 			UPDATE share_codes SET ended_at = @now::timestamptz
-			WHERE residence_id = @residence::uuid AND ended_at IS NULL AND EXISTS (SELECT FROM me WHERE role <> 'viewer')
+			WHERE residence_id = @residence::uuid AND ended_at IS NULL AND EXISTS (SELECT FROM allowed)
 			RETURNING id),
 		made AS (
 			INSERT INTO share_codes (id, residence_id, lookup, sealed, role, created_by_id, created_at, expires_at)
 			SELECT @id::uuid, @residence::uuid, @lookup::bytea, @sealed::bytea, @role, @actor::uuid, @now::timestamptz, @expires_at::timestamptz
-			FROM me CROSS JOIN (SELECT count(*) FROM ended) AS after_them WHERE me.role <> 'viewer')
-		SELECT coalesce((SELECT role FROM me), '') AS role,
-			coalesce((SELECT name FROM residences WHERE id = @residence::uuid), '') AS residence_name,
-			coalesce((SELECT coalesce(nullif(trim(first_name || ' ' || last_name), ''), username)
-				FROM people WHERE user_id = @actor::uuid), '') AS inviter_name`,
-		pgx.NamedArgs{
-			"residence": residence, "actor": actor.UserID, "id": uuid.Must(uuid.NewV7()), "lookup": c.lookup(code.Code),
-			"sealed": c.seal(residence, code.Code), "role": code.Role, "now": now, "expires_at": code.ExpiresAt,
-		})
+			FROM allowed CROSS JOIN (SELECT count(*) FROM ended) AS after_them
+			RETURNING id),
+		told AS (
+			SELECT coalesce((SELECT name FROM residences WHERE id = @residence::uuid), '') AS residence_name,
+				coalesce((SELECT coalesce(nullif(trim(first_name || ' ' || last_name), ''), username)
+					FROM people WHERE user_id = @actor::uuid), '') AS inviter_name,
+				coalesce((SELECT locale FROM people WHERE user_id = @actor::uuid), 'en') AS locale),
+		event AS (`+events.ColumnsWith(`to_jsonb(told)`)+` FROM told, made WHERE @mailed::boolean)
+		SELECT coalesce((SELECT role FROM me), '') AS role, residence_name, inviter_name, (SELECT since FROM refused) AS refused_since
+		FROM told`, events.Invited.Args(ctx, *mailed, args))
 }
 
 // activeCode is the actor's role, and what is kept of the code if one is active.
