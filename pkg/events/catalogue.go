@@ -194,9 +194,10 @@ type TaskRef struct {
 	Title        string    `json:"title"`
 	NextDueDate  string    `json:"next_due_date,omitempty"` // YYYY-MM-DD
 	AssignedToID uuid.UUID `json:"assigned_to_id,omitzero"`
-	Open         bool      `json:"open"` // not cancelled, archived or done for good
-	ActorID      uuid.UUID `json:"actor_id"`
-	Version      int       `json:"version"`
+	Open         bool      `json:"open"`     // not cancelled, archived or done for good
+	ActorID      uuid.UUID `json:"actor_id"` // who did it; zero: it came about by itself
+	// Version grows with every change and with the deletion, and goes on when the task is added again under its id.
+	Version int `json:"version"`
 	// PreviousResidenceID is where it was, when the change moved it.
 	PreviousResidenceID uuid.UUID `json:"previous_residence_id,omitzero"`
 	Counted

@@ -315,6 +315,13 @@ func (h *Homes) Give(user uuid.UUID, home internalapi.Home) {
 	h.all[user] = append(h.all[user], home)
 }
 
+// Of is what the person sees.
+func (h *Homes) Of(user uuid.UUID) []internalapi.Home {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.all[user]
+}
+
 // Take lets the person see nothing any more.
 func (h *Homes) Take(user uuid.UUID) {
 	h.mu.Lock()

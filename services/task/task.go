@@ -183,7 +183,7 @@ func (s *Service) newRow(ctx context.Context, actor identity.Actor, homes []acce
 	now := s.Clock.Now()
 	row["id"], row["event_id"], row["next_due_date"], row["created_by_id"] = id, uuid.Must(uuid.NewV7()), due, actor.UserID
 	row["template_id"], row["created_at"], row["updated_at"], row["rotation_start"] = in.TemplateID, now, now, turns.start
-	row["in_progress"], row["is_cancelled"], row["is_archived"], row["is_done"], row["completion_count"], row["version"] = false, false, false, false, 0, 1
+	row["in_progress"], row["is_cancelled"], row["is_archived"], row["is_done"], row["completion_count"] = false, false, false, false, 0
 	return row, nil
 }
 

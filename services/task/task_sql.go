@@ -41,6 +41,9 @@ const done = `t.is_done`
 const refMembers = `jsonb_build_object('id', t.id, 'residence_id', t.residence_id, 'title', t.title, 'next_due_date', t.next_due_date,
 	'assigned_to_id', t.assigned_to_id, 'open', NOT (t.is_cancelled OR t.is_archived OR ` + done + `), 'version', t.version)`
 
+// goneRef is a task t as it is told of when it is deleted: that is a later version too.
+const goneRef = refMembers + ` || jsonb_build_object('version', t.version + 1)`
+
 // countedIn says for which owner a task t is one more, or one less.
 var countedIn = `jsonb_build_object('owner_id', ` + access.OwnerOf("t.residence_id") + `)`
 
@@ -68,7 +71,10 @@ type insertedTask struct {
 
 const newColumns = `id, residence_id, title, description, category_id, priority_id, frequency_id, custom_interval_days, reschedule_from,
 	due_date, next_due_date, assigned_to_id, contractor_id, equipment_id, estimated_cost, actual_cost, template_id, created_by_id, created_at, updated_at,
-	rrule, season_start, season_end, end_date, max_occurrences, checklist, rotation, rotation_member_ids, rotation_start`
+	rrule, season_start, season_end, end_date, max_occurrences, checklist, rotation, rotation_member_ids, rotation_start, version`
+
+// firstVersion is that of a new task x.value: the first one, or of one that was deleted and is added again the next.
+const firstVersion = `1 + coalesce((SELECT max(g.version) FROM tombstones g WHERE g.id = (x.value->>'id')::uuid AND g.kind = 'task'), 0)`
 
 // An id that is added by somebody else while this runs breaks the primary key and with it the whole statement: skipping
 // the one row would leave some of the tasks added and some not. The rows go in in the order of their ids, so that two who
@@ -81,7 +87,7 @@ var (
 WITH new AS (
 	SELECT n.*, x.ord::int AS ord, (x.value->>'event_id')::uuid AS event_id
 	FROM jsonb_array_elements(@tasks::jsonb) WITH ORDINALITY AS x(value, ord)
-	CROSS JOIN LATERAL jsonb_populate_record(NULL::tasks, x.value || jsonb_build_object('checklist', ` + newChecklist + `)) n`
+	CROSS JOIN LATERAL jsonb_populate_record(NULL::tasks, x.value || jsonb_build_object('checklist', ` + newChecklist + `, 'version', ` + firstVersion + `)) n`
 
 	insertTasksStart = `),
 refused AS (
@@ -326,7 +332,7 @@ func moveTask(ctx context.Context, q pg.Querier, actor identity.Actor, id uuid.U
 
 var deleteTaskSQL = targetSQL(`true`) + `
 changed AS (DELETE FROM tasks t USING target w WHERE w.applicable AND t.id = w.id AND t.version = w.version RETURNING t.*),
-event AS (` + events.ColumnsWith(refMembers+` || `+countedIn) + ` FROM changed t)` + afterWrite
+event AS (` + events.ColumnsWith(goneRef+` || `+countedIn) + ` FROM changed t)` + afterWrite
 
 func deleteTask(ctx context.Context, q pg.Querier, actor identity.Actor, id uuid.UUID, version *int, homes []access.Home) (writtenTask, bool, error) {
 	args := events.TaskDeleted.Args(ctx, events.TaskRef{ActorID: actor.UserID}, writeArgs(id, version, homes))
