@@ -19,6 +19,7 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"golang.org/x/sync/singleflight"
 
+	"hearth.internal/pkg/access"
 	"hearth.internal/pkg/apperr"
 	"hearth.internal/pkg/boot"
 	"hearth.internal/pkg/cache"
@@ -59,6 +60,7 @@ type Gateway struct {
 	task      internalapi.Task
 	tokens    *tokens
 	zones     *zones
+	live      *broadcast
 	origins   map[string]bool
 	own       map[string]func(*exchange) error
 	document  document
@@ -118,7 +120,9 @@ func (g *Gateway) open(ctx context.Context) (err error) {
 	if err := g.openUpstreams(calls); err != nil {
 		return err
 	}
-	g.tokens = newTokens(g.redis, cache.New(g.redis, cfg.CachePatience, g.tel), g.auth, g.tel)
+	shared := cache.New(g.redis, cfg.CachePatience, g.tel)
+	g.tokens = newTokens(g.redis, shared, g.auth, g.tel)
+	g.live = newBroadcast(g.redis, shared, g.tokens, access.New(shared, g.residence.Homes), g.tel)
 	g.zones = newZones()
 	if g.page, err = newPage(); err != nil {
 		return err
@@ -131,6 +135,7 @@ func (g *Gateway) open(ctx context.Context) (err error) {
 	g.own = map[string]func(*exchange) error{
 		"/api/static_data/":  g.serveLookups,
 		"/api/sync/":         g.serveSync,
+		"/api/events/":       g.serveEvents,
 		"/api/health/":       g.serveHealth,
 		"/api/openapi.json":  g.serveDocument,
 		"/api/docs/":         g.servePage,
@@ -151,6 +156,7 @@ func (g *Gateway) openApp() {
 	g.app.Use(g.serve)
 	g.drain = httpx.NewDrain(g.app)
 	server := g.app.Server()
+	server.KeepHijackedConns = true // fasthttp takes its buffers back, and leaves the connection to the stream
 	routed := g.app.Handler()
 	server.Handler = func(c *fiberRequest) {
 		// Fiber answers methods that it does not know by itself, in plain text. For us they are one more that no route takes.

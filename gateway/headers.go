@@ -162,6 +162,6 @@ func (g *Gateway) answerOptions(x *exchange, at *node) {
 		return
 	}
 	x.c.Set(fiber.HeaderAccessControlAllowMethods, at.allow)
-	x.c.Set(fiber.HeaderAccessControlAllowHeaders, "Authorization, Content-Type, If-Match, If-None-Match, Traceparent, X-Request-Id, X-Timezone")
+	x.c.Set(fiber.HeaderAccessControlAllowHeaders, "Authorization, Content-Type, If-Match, If-None-Match, Last-Event-ID, Traceparent, X-Request-Id, X-Timezone")
 	x.c.Set(fiber.HeaderAccessControlMaxAge, "600")
 }

@@ -39,6 +39,9 @@ type memory struct {
 	born     time.Time
 	heard    atomic.Int64 // of the channel, as time since born; 0: not subscribed
 	believed atomic.Int64 // the shared cache is believed from then on
+	// ended and unsure are told, after the memory has forgotten, that a session has ended, or that any may have.
+	ended  func(token hash)
+	unsure func()
 
 	// mu orders fills and revocations: what was loaded before a revocation is never stored after it.
 	mu       sync.Mutex
@@ -48,7 +51,7 @@ type memory struct {
 
 func newMemory(rdb redis.UniversalClient, log *slog.Logger) *memory {
 	return &memory{
-		rdb: rdb, log: log, born: time.Now().Add(-time.Hour),
+		rdb: rdb, log: log, born: time.Now().Add(-time.Hour), ended: func(hash) {}, unsure: func() {},
 		sessions: expirable.NewLRU[hash, *session](rememberedTokens, nil, rememberedFor),
 	}
 }
@@ -90,18 +93,25 @@ func (m *memory) put(token hash, s *session, began uint64) {
 
 func (m *memory) revoke(token hash) {
 	m.mu.Lock()
-	defer m.mu.Unlock()
 	m.epoch++
 	m.sessions.Remove(token)
+	m.mu.Unlock()
+	m.ended(token)
+}
+
+// purge forgets every session.
+func (m *memory) purge() {
+	m.mu.Lock()
+	m.epoch++
+	m.sessions.Purge()
+	m.mu.Unlock()
+	m.unsure()
 }
 
 // lost forgets everything until the channel is back.
 func (m *memory) lost() {
 	m.heard.Store(0)
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.epoch++
-	m.sessions.Purge()
+	m.purge()
 }
 
 func (m *memory) hear() { m.heard.Store(int64(time.Since(m.born))) }
@@ -174,10 +184,7 @@ func (m *memory) receive(ctx context.Context, channel *redis.PubSub) (any, error
 func (m *memory) announced(payload string) {
 	raw, err := hex.DecodeString(payload)
 	if err != nil || len(raw) != len(hash{}) {
-		m.mu.Lock()
-		defer m.mu.Unlock()
-		m.epoch++
-		m.sessions.Purge()
+		m.purge()
 		return
 	}
 	m.revoke(hash(raw))

@@ -38,7 +38,8 @@ func ownPart() (part, error) {
 				"401": refused("Unauthorized"), "422": wrongZone, "503": refused("Service unavailable"),
 			},
 		}},
-		"/api/sync/": map[string]any{"get": syncOperation(refused)},
+		"/api/sync/":   map[string]any{"get": syncOperation(refused)},
+		"/api/events/": map[string]any{"get": eventsOperation(registry.Schema(reflect.TypeFor[LiveUpdate](), true, "LiveUpdate"), refused)},
 		"/api/health/": map[string]any{"get": map[string]any{
 			"operationId": "get-health", "summary": "How the whole is, and each part of it", "tags": tags,
 			"responses": map[string]any{

@@ -40,6 +40,7 @@ const (
 	bulk   Rate = "bulk" // many rows at once
 	feed   Rate = "feed" // guesses at keys in addresses
 	hook   Rate = "hook" // what the shops tell; counted by address
+	live   Rate = "live" // opens a stream; how many may be open is bounded as well
 	free   Rate = "free" // not limited
 )
 
@@ -243,6 +244,7 @@ func Table() []Route {
 		// The gateway's own.
 		{get, "/api/static_data/", itself, user, read, small, quick},
 		{get, "/api/sync/", itself, user, read, small, quick},
+		{get, "/api/events/", itself, user, live, small, quick},
 		{get, "/api/health/", itself, anyone, free, small, quick},
 		{get, "/api/openapi.json", itself, anyone, free, small, quick},
 		{get, "/api/docs/", itself, anyone, free, small, quick},

@@ -42,6 +42,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 	var background sync.WaitGroup
 	background.Go(func() { g.tokens.memory.listen(late) })
 	background.Go(func() { g.keepDocument(late) })
+	background.Go(func() { g.live.follow(late, g.cfg.CacheURL) })
 	served := make(chan error, 1)
 	go func() { served <- g.drain.Serve(listener) }()
 	g.warm(ctx)
@@ -58,7 +59,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 	}
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), g.cfg.DrainTime)
 	defer cancel()
-	err = errors.Join(failure, g.drain.Shutdown(drain))
+	err = errors.Join(failure, g.live.stop(drain), g.drain.Shutdown(drain))
 	g.work.Wait()
 	endLate()
 	background.Wait()

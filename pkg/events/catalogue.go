@@ -55,6 +55,7 @@ var UserRegistered = Event[User]{
 var UserChanged = Event[UserChange]{
 	Name: "user.changed", Producer: Auth, Consumers: []string{Residence, Task, Document, Notification},
 	Keys: func(c UserChange) []string { return tokenKeys(c.TokenHashes) },
+	Live: func(c UserChange) Update { return liveMember(c.ID, c.ID, c.Version) },
 }
 
 // UserChange is the person after the change, and the hashes (hex) of the tokens whose cached session has changed with it.
@@ -135,18 +136,18 @@ func homeKeys(h Home) []string { return append(memberKeys(h.MemberIDs), cache.Re
 
 // ResidenceCreated: a new residence.
 var ResidenceCreated = Event[Home]{
-	Name: "residence.created", Producer: Residence, Consumers: []string{Task, Document, Notification}, Keys: homeKeys,
+	Name: "residence.created", Producer: Residence, Consumers: []string{Task, Document, Notification}, Keys: homeKeys, Live: liveMembersHome,
 }
 
 // ResidenceChanged: its name, zone, currency, address or owner. Task derives due dates anew: the zone says on which day
 // something was done.
 var ResidenceChanged = Event[Home]{
-	Name: "residence.changed", Producer: Residence, Consumers: []string{Task, Document, Notification}, Keys: homeKeys,
+	Name: "residence.changed", Producer: Residence, Consumers: []string{Task, Document, Notification}, Keys: homeKeys, Live: liveHome,
 }
 
 // ResidenceDeleted: everything that it holds is to go, in every service.
 var ResidenceDeleted = Event[Home]{
-	Name: "residence.deleted", Producer: Residence, Consumers: []string{Task, Document, Notification}, Keys: homeKeys,
+	Name: "residence.deleted", Producer: Residence, Consumers: []string{Task, Document, Notification}, Keys: homeKeys, Live: liveMembersHome,
 }
 
 // MembersChanged: somebody joined, left, was removed or has another role.
@@ -155,6 +156,7 @@ var MembersChanged = Event[Membership]{
 	Keys: func(m Membership) []string {
 		return append(memberKeys(m.AffectedIDs), cache.RevisionKey(m.ResidenceID))
 	},
+	Live: liveMembership,
 }
 
 // Membership is one person's change in a residence.
@@ -225,17 +227,17 @@ func movedKeys(residence, previous uuid.UUID) []string {
 
 // TaskCreated: a new task.
 var TaskCreated = Event[TaskRef]{
-	Name: "task.created", Producer: Task, Consumers: []string{Notification}, Keys: taskKeys,
+	Name: "task.created", Producer: Task, Consumers: []string{Notification}, Keys: taskKeys, Live: liveTask,
 }
 
 // TaskChanged: its fields or its state.
 var TaskChanged = Event[TaskRef]{
-	Name: "task.changed", Producer: Task, Consumers: []string{Document, Notification}, Keys: taskKeys,
+	Name: "task.changed", Producer: Task, Consumers: []string{Document, Notification}, Keys: taskKeys, Live: liveTask,
 }
 
 // TaskDeleted: it is gone, with its completions.
 var TaskDeleted = Event[TaskRef]{
-	Name: "task.deleted", Producer: Task, Consumers: []string{Document, Notification}, Keys: taskKeys,
+	Name: "task.deleted", Producer: Task, Consumers: []string{Document, Notification}, Keys: taskKeys, Live: liveTask,
 }
 
 // Completion is one doing of a task.
@@ -256,12 +258,12 @@ func completionKeys(c Completion) []string { return taskKeys(c.Task) }
 
 // TaskCompleted: somebody did it.
 var TaskCompleted = Event[Completion]{
-	Name: "task.completed", Producer: Task, Consumers: []string{Document, Notification}, Keys: completionKeys,
+	Name: "task.completed", Producer: Task, Consumers: []string{Document, Notification}, Keys: completionKeys, Live: liveCompletion,
 }
 
 // CompletionChanged: a completion was edited or undone; the task stands as it says.
 var CompletionChanged = Event[Completion]{
-	Name: "task.completion_changed", Producer: Task, Consumers: []string{Document, Notification}, Keys: completionKeys,
+	Name: "task.completion_changed", Producer: Task, Consumers: []string{Document, Notification}, Keys: completionKeys, Live: liveCompletion,
 }
 
 // ContractorChanged: created, edited, shared, made a favourite or deleted. ResidenceIDs are those that it is, or was,
@@ -271,6 +273,7 @@ var ContractorChanged = Event[Contractor]{
 	Keys: func(c Contractor) []string {
 		return append(revisionKeys(append([]uuid.UUID{c.CreatedBy, c.ActorID}, c.ResidenceIDs...)), statusKeys(c.OwnerIDs...)...)
 	},
+	Live: liveContractor,
 }
 
 // Contractor is one as the other services know it.
@@ -352,6 +355,11 @@ var DocumentChanged = Event[DocumentRef]{
 	Keys: func(d DocumentRef) []string {
 		return append(movedKeys(d.ResidenceID, d.PreviousResidenceID), d.Counted.keys()...)
 	},
+	Live: func(d DocumentRef) Update {
+		return Update{
+			ResidenceIDs: liveMoved(d.ResidenceID, d.PreviousResidenceID), Subject: d.ID, Version: d.Version, Change: d.Change, ActorID: d.ActorID,
+		}
+	},
 }
 
 // DocumentRef is a paper as the other services know it.
@@ -377,6 +385,11 @@ var EquipmentChanged = Event[EquipmentRef]{
 	Keys: func(e EquipmentRef) []string {
 		return append(movedKeys(e.ResidenceID, e.PreviousResidenceID), e.Counted.keys()...)
 	},
+	Live: func(e EquipmentRef) Update {
+		return Update{
+			ResidenceIDs: liveMoved(e.ResidenceID, e.PreviousResidenceID), Subject: e.ID, Version: e.Version, Change: e.Change, ActorID: e.ActorID,
+		}
+	},
 }
 
 // EquipmentRef is an appliance or a system of a home as the other services know it.
@@ -396,6 +409,7 @@ type EquipmentRef struct {
 var SubscriptionChanged = Event[Subscription]{
 	Name: "subscription.changed", Producer: Billing,
 	Keys: func(s Subscription) []string { return []string{cache.PlanKey(s.UserID), cache.StatusKey(s.UserID)} },
+	Live: func(s Subscription) Update { return liveMember(s.UserID, uuid.Nil, s.Version) },
 }
 
 // Subscription is what a person has, as the other services know it.
@@ -453,6 +467,7 @@ var NotificationsChanged = Event[Inboxes]{
 		}
 		return keys
 	},
+	Live: func(i Inboxes) Update { return Update{UserIDs: i.UserIDs} },
 }
 
 // Inboxes are those of these people.

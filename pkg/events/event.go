@@ -22,6 +22,9 @@ type Event[P any] struct {
 	Consumers []string
 	// Keys are dropped at once after the commit by the producer, and again by the relay.
 	Keys func(P) []string
+	// Live is what the apps that listen are told; the relay does, together with its dropping of the keys. Without it they
+	// are not told.
+	Live func(P) Update
 }
 
 // Columns is what a data-modifying CTE writes an event with; follow it with FROM and the CTE of the change, so that no
@@ -84,6 +87,8 @@ type definition interface {
 	producer() string
 	consumers() []string
 	keys(payload []byte) ([]string, error)
+	live(payload []byte) (string, error)
+	isLive() bool
 }
 
 func (e Event[P]) name() string        { return e.Name }

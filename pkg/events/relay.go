@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strconv"
 	"time"
 
@@ -142,6 +143,7 @@ type outboxRow struct {
 	Trace     string
 	CreatedAt time.Time
 	Published bool
+	Dropped   bool
 }
 
 // What a claim is for: events to publish, then keys to drop; or keys alone.
@@ -159,32 +161,43 @@ func (r *Relay) claim(ctx context.Context, which string) ([]outboxRow, error) {
 			ORDER BY published_at IS NOT NULL, created_at LIMIT @batch FOR UPDATE SKIP LOCKED)
 		UPDATE outbox o SET claimed_until = now() + make_interval(secs => @lease)
 		FROM mine WHERE o.id = mine.id
-		RETURNING o.id, o.name, o.payload, o.trace, o.created_at, o.published_at IS NOT NULL AS published`,
+		RETURNING o.id, o.name, o.payload, o.trace, o.created_at, o.published_at IS NOT NULL AS published, o.dropped_at IS NOT NULL AS dropped`,
 		pgx.NamedArgs{"known": names(), "batch": relayBatch, "lease": relayLease.Seconds()})
 	if err != nil {
 		return nil, fmt.Errorf("claim events: %w", err)
 	}
+	slices.SortStableFunc(rows, func(a, b outboxRow) int { return a.CreatedAt.Compare(b.CreatedAt) }) // an UPDATE answers in any order
 	return rows, nil
 }
 
 // dropKeys drops the cache keys of the rows a second time, and answers the events of which every key is gone. The
-// producer did so at commit, unless it died or Redis was away just then. An event that cannot be read holds up no other.
+// producer did so at commit, unless it died or Redis was away just then. Then it tells the apps that listen, which must not
+// find the old in a cache when they ask: once, though what is published again may have its keys dropped again. An event
+// that cannot be read holds up no other.
 func (r *Relay) dropKeys(ctx context.Context, rows []outboxRow) ([]uuid.UUID, error) {
-	var keys []string
+	var keys, updates []string
 	var ids []uuid.UUID
 	var failure error
 	for _, row := range rows {
 		if d, known := find(row.Name); known {
 			k, err := d.keys(row.Payload)
-			if err != nil {
+			update, liveErr := d.live(row.Payload)
+			if err := errors.Join(err, liveErr); err != nil {
 				failure = errors.Join(failure, err)
 				continue
 			}
 			keys = append(keys, k...)
+			if update != "" && !row.Dropped {
+				updates = append(updates, update)
+			}
 		}
 		ids = append(ids, row.ID)
 	}
-	if err := r.cache.DropForSure(ctx, keys...); err != nil {
+	err := r.cache.DropForSure(ctx, keys...)
+	if err == nil && len(updates) > 0 {
+		_, err = r.cache.Announce(ctx, updates...)
+	}
+	if err != nil {
 		return nil, errors.Join(failure, fmt.Errorf("cache of %d events: %w", len(rows), err))
 	}
 	return ids, failure

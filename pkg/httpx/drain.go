@@ -141,6 +141,15 @@ func (c *connection) SyscallConn() (syscall.RawConn, error) {
 	return socket.SyscallConn() // as above
 }
 
+// SetWriteBuffer bounds what the system holds for a client that does not read.
+func (c *connection) SetWriteBuffer(bytes int) error {
+	socket, ok := c.Conn.(interface{ SetWriteBuffer(bytes int) error })
+	if !ok {
+		return errors.New("the connection is no socket")
+	}
+	return socket.SetWriteBuffer(bytes) // as above
+}
+
 func (c *connection) forget() {
 	if c.heard.Swap(true) {
 		return
