@@ -50,6 +50,7 @@ type Server struct {
 	mails       []Mail
 	faults      []*Fault
 	connections int
+	connected   int
 }
 
 // Start starts a server with STARTTLS and a password, which stops with the test. Options of another kind go to Listen.
@@ -100,7 +101,7 @@ func (s *Server) listen() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.address = listener.Addr().String()
-	server := smtp.NewServer(smtp.BackendFunc(func(c *smtp.Conn) (smtp.Session, error) { return &session{server: s, conn: c}, nil }))
+	server := smtp.NewServer(smtp.BackendFunc(s.greet))
 	server.Domain, server.ErrorLog = "mail.test", log.New(io.Discard, "", 0)
 	server.EnableSMTPUTF8, server.AllowInsecureAuth = true, s.options.TLS == "none"
 	listener = &door{Listener: listener, server: s}
@@ -113,6 +114,13 @@ func (s *Server) listen() error {
 	s.server = server
 	go func() { _ = server.Serve(listener) }() // until Down
 	return nil
+}
+
+func (s *Server) greet(c *smtp.Conn) (smtp.Session, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.connected++
+	return &session{server: s, conn: c}, nil
 }
 
 // Down closes the server and all its connections, as a crash would.
@@ -134,7 +142,7 @@ func (s *Server) Up(t testing.TB) {
 	}
 }
 
-// Hang up on everybody who is connected, as a server does with whom it has not heard for long.
+// HangUp ends the connections of everybody who is connected, as a server does with whom it has not heard for long.
 func (s *Server) HangUp(t testing.TB) {
 	t.Helper()
 	s.Down()
@@ -159,6 +167,13 @@ func (s *Server) Connections() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.connections
+}
+
+// Connected is how many sessions there are now.
+func (s *Server) Connected() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.connected
 }
 
 // Mails are all that it has taken, in the order in which they came.

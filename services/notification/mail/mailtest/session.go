@@ -131,7 +131,12 @@ func (s *session) Data(r io.Reader) error {
 
 func (s *session) Reset() { s.from, s.to = "", nil }
 
-func (s *session) Logout() error { return nil }
+func (s *session) Logout() error {
+	s.server.mu.Lock()
+	defer s.server.mu.Unlock()
+	s.server.connected--
+	return nil
+}
 
 func (s *Server) keep(m Mail) {
 	s.mu.Lock()
