@@ -151,10 +151,9 @@ func (s *Service) notice(l *mail.Letter, p parcel) {
 	default:
 		l.Purpose = kind
 	}
+	var kinds []string
 	for _, other := range p.messages {
-		if other.kind() != kind {
-			kind = everyKind
-		}
+		kinds = append(kinds, other.kind())
 		if purposeOf(other.kind()) != l.Purpose {
 			l.Purpose = mail.Updates
 		}
@@ -165,7 +164,7 @@ func (s *Service) notice(l *mail.Letter, p parcel) {
 	if l.Purpose == mail.Due || l.Purpose == mail.Warranty || l.Purpose == mail.Updates {
 		l.Sections = sectionsOf(p.messages, say)
 	}
-	l.Unsubscribe = s.unsubscribeURL(m.UserID, kind)
+	l.Unsubscribe = s.unsubscribeURL(m.UserID, kinds...)
 }
 
 func purposeOf(kind string) string {

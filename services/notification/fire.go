@@ -121,7 +121,7 @@ type firing struct {
 	now     time.Time
 	people  map[uuid.UUID]recipient
 	days    map[uuid.UUID][]dayItem // of who is told of their day
-	snoozed map[uuid.UUID]returning   // notifications by id
+	snoozed map[uuid.UUID]returning // notifications by id
 }
 
 // gather reads what the reminders of a batch need, whatever their number.

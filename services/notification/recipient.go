@@ -202,6 +202,3 @@ func (r recipient) decide(notification uuid.UUID, kind string, now, expires time
 	}
 	return append(out, to("email", laneMail, "email", nil, at, reason))
 }
-
-// everyKind stands for all kinds where a mail tells of several.
-const everyKind = "all"

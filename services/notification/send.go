@@ -19,7 +19,8 @@ import (
 // lane is the way to one provider, with a sender of its own: a provider that is away holds up no other.
 type lane struct {
 	name    string
-	width   int // how many are handed over at a time
+	width   int           // how many are handed over at a time
+	limit   time.Duration // for one
 	deliver func(context.Context, parcel) delivery.Result
 	rung    chan struct{}
 
@@ -32,8 +33,8 @@ type lane struct {
 type lanes map[string]*lane
 
 // open opens a lane. Messages of lanes that are not open wait, until their time is over.
-func (l lanes) open(name string, width int, deliver func(context.Context, parcel) delivery.Result) {
-	l[name] = &lane{name: name, width: width, deliver: deliver, rung: make(chan struct{}, 1)}
+func (l lanes) open(name string, width int, limit time.Duration, deliver func(context.Context, parcel) delivery.Result) {
+	l[name] = &lane{name: name, width: width, limit: limit, deliver: deliver, rung: make(chan struct{}, 1)}
 }
 
 // ring wakes the senders.
@@ -132,12 +133,9 @@ func (s *Service) sendTurn(ctx context.Context, l *lane) (full bool, err error) 
 	for _, p := range parcels {
 		group.Go(func() error {
 			now := s.Clock.Now()
-			if until := l.rest(now); ctx.Err() != nil || !until.IsZero() {
-				answers <- p.putOff(until, now) // a stop, or a provider that is away: it was not tried
+			if until := l.rest(now); ctx.Err() != nil || !until.IsZero() || time.Since(taken) > sendLease-l.limit {
+				answers <- p.putOff(until, now) // a stop, a provider that is away, or a lease that would not last: it was not tried
 				return nil
-			}
-			if time.Since(taken) > sendLease-sendTime {
-				return nil // another sender may have it by now
 			}
 			result := s.hand(ctx, l, p)
 			l.learn(&result, now)
@@ -192,7 +190,7 @@ func (s *Service) hand(ctx context.Context, l *lane, p parcel) (result delivery.
 	ctx, span := s.Tel.Tracer.Start(telemetry.Continue(ctx, m.Trace), "send "+m.Purpose)
 	span.SetAttributes(attribute.String("hearth.lane", l.name), attribute.Int("hearth.messages", len(p.messages)))
 	defer span.End()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sendTime) // a stop lets what has begun end
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), l.limit) // a stop lets what has begun end
 	defer cancel()
 	defer func() {
 		if r := recover(); r != nil {

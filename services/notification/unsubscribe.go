@@ -10,6 +10,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"html/template"
+	"slices"
 	"strings"
 
 	"github.com/google/uuid"
@@ -28,53 +29,45 @@ func unsubscribeKey(from seal.PrivateKey) []byte {
 	return key
 }
 
-// A link holds whose it is, the number of a kind, and the beginning of their HMAC-SHA256.
+// A link holds whose it is, a bit for each kind, and the beginning of their HMAC-SHA256.
 const (
 	linkMAC  = 16
 	linkSize = len(uuid.UUID{}) + 1 + linkMAC
 )
 
-// kindOfNumber is the kind that a number in a link stands for; empty if it is none. Mails are kept for years: a number never
-// gets another meaning.
-func kindOfNumber(n byte) string {
-	switch n {
-	case 1:
-		return TaskDueSoon
-	case 2:
-		return TaskOverdue
-	case 3:
-		return TaskCompleted
-	case 4:
-		return TaskAssigned
-	case 5:
-		return ResidenceShared
-	case 6:
-		return WarrantyExpiring
-	case 7:
-		return Digest
-	}
-	return ""
+// linkKinds are the kinds by the bits in a link, the lowest first. Mails are kept for years: a bit never gets another meaning.
+func linkKinds() []string {
+	return []string{TaskDueSoon, TaskOverdue, TaskCompleted, TaskAssigned, ResidenceShared, WarrantyExpiring, Digest}
 }
 
-func numberOfKind(kind string) byte {
-	for n := byte(1); kindOfNumber(n) != ""; n++ {
-		if kindOfNumber(n) == kind {
-			return n
+func bitsOf(kinds []string) (bits byte) {
+	for i, kind := range linkKinds() {
+		if slices.Contains(kinds, kind) {
+			bits |= 1 << i
 		}
 	}
-	return 0
+	return bits
+}
+
+func kindsOf(bits byte) (kinds []string) {
+	for i, kind := range linkKinds() {
+		if bits&(1<<i) != 0 {
+			kinds = append(kinds, kind)
+		}
+	}
+	return kinds
 }
 
 const unsubscribePath = "/api/notifications/unsubscribe/"
 
-// unsubscribeURL is the address that ends the person's mails of a kind, by one click (RFC 8058) or on the page that is
+// unsubscribeURL is the address that ends the person's mails of some kinds, by one click (RFC 8058) or on the page that is
 // there.
-func (s *Service) unsubscribeURL(user uuid.UUID, kind string) string {
-	return strings.TrimSuffix(s.publicURL, "/") + unsubscribePath + s.linkToken(user, kind) + "/"
+func (s *Service) unsubscribeURL(user uuid.UUID, kinds ...string) string {
+	return strings.TrimSuffix(s.publicURL, "/") + unsubscribePath + s.linkToken(user, kinds) + "/"
 }
 
-func (s *Service) linkToken(user uuid.UUID, kind string) string {
-	signed := append(user[:], numberOfKind(kind))
+func (s *Service) linkToken(user uuid.UUID, kinds []string) string {
+	signed := append(user[:], bitsOf(kinds))
 	return base64.RawURLEncoding.EncodeToString(append(signed, s.signature(signed)...))
 }
 
@@ -88,7 +81,7 @@ func (s *Service) signature(signed []byte) []byte {
 type link struct {
 	token string
 	user  uuid.UUID
-	kind  string
+	kinds []string
 }
 
 // openLink fails with not_found for a token that was not made here.
@@ -97,14 +90,14 @@ func (s *Service) openLink(token string) (link, error) {
 	if err != nil || len(raw) != linkSize || !hmac.Equal(raw[linkSize-linkMAC:], s.signature(raw[:linkSize-linkMAC])) {
 		return link{}, apperr.NoSuchThing.New("There is no such link.")
 	}
-	l := link{token: token, user: uuid.UUID(raw[:16]), kind: kindOfNumber(raw[16])}
-	if l.kind == "" {
+	l := link{token: token, user: uuid.UUID(raw[:16]), kinds: kindsOf(raw[16])}
+	if len(l.kinds) == 0 {
 		return link{}, apperr.NoSuchThing.New("There is no such link.")
 	}
 	return l, nil
 }
 
-// LookAtLink is the page behind a link: how it stands with mails of that kind. It changes nothing.
+// LookAtLink is the page behind a link: how it stands with mails of those kinds. It changes nothing.
 func (s *Service) LookAtLink(ctx context.Context, token string) (linkPage, error) {
 	l, err := s.openLink(token)
 	if err != nil {
@@ -120,7 +113,7 @@ func (s *Service) LookAtLink(ctx context.Context, token string) (linkPage, error
 	return l.page(mailed.Locale, unsubscribed)
 }
 
-// Unsubscribe ends the mails of the link's kind, those that wait included. Done again it changes nothing.
+// Unsubscribe ends the mails of the link's kinds, those that wait included. Done again it changes nothing.
 func (s *Service) Unsubscribe(ctx context.Context, token string) (linkPage, error) {
 	return s.followLink(ctx, token, false, unsubscribed)
 }
@@ -169,8 +162,12 @@ type linkPage struct {
 // page puts a state into words. It names nobody: whoever has the mail has the link.
 func (l link) page(locale string, state linkState) (linkPage, error) {
 	speaker := language.For(locale)
+	kinds := make([]string, len(l.kinds))
+	for i, kind := range l.kinds {
+		kinds[i] = speaker.Say("unsubscribe.kind."+kind, nil)
+	}
 	text := func(key string) string {
-		return speaker.Say("unsubscribe."+key, language.Args{"Kind": speaker.Say("unsubscribe.kind."+l.kind, nil)})
+		return speaker.Say("unsubscribe."+key, language.Args{"Kind": strings.Join(kinds, ", ")})
 	}
 	base, _ := speaker.Tag.Base()
 	action := unsubscribePath + l.token + "/"
