@@ -197,6 +197,35 @@ func TestRoundTripBudget(t *testing.T) {
 		})
 	})
 
+	t.Run("notifications", func(t *testing.T) {
+		const inbox = "/api/notifications/"
+		at := inbox + ada.told(w, house) + "/"
+		within(t, "GET "+inbox+", cold", 2, ask(true, 200, "GET", inbox, nothing))
+		within(t, "GET "+inbox+", warm", 1, ask(false, 200, "GET", inbox, nothing))
+		etag := w.settled(ada, inbox).Header.Get("ETag")
+		within(t, "GET "+inbox+", 304", 0, func() answer { return ada.want(304, "GET", inbox, nil, "If-None-Match", etag) })
+		within(t, "unread-count, cold", 2, ask(true, 200, "GET", inbox+"unread-count/", nothing)) // one of them is the token's
+		within(t, "unread-count, warm", 0, ask(false, 200, "GET", inbox+"unread-count/", nothing))
+		phone := always(map[string]any{"platform": "ios", "token": strings.Repeat("0a", 32)})
+		ada.want(201, "POST", inbox+"devices/", phone())
+		for _, c := range []struct {
+			method, path string
+			body         func() any
+		}{
+			{"POST", at + "read/", nothing}, {"POST", at + "unread/", nothing}, {"POST", at + "snooze/", nothing},
+			{"POST", inbox + "mark-all-read/", nothing}, {"POST", inbox + "clear/", nothing},
+			{"GET", inbox + "preferences/", nothing}, {"PATCH", inbox + "preferences/", always(map[string]any{"snooze_minutes": 90})},
+			{"GET", inbox + "devices/", nothing}, {"POST", inbox + "devices/", phone},
+		} {
+			within(t, c.method+" "+c.path+", cold", 2, ask(true, 200, c.method, c.path, c.body))
+			within(t, c.method+" "+c.path+", warm", 1, ask(false, 200, c.method, c.path, c.body))
+		}
+		within(t, "DELETE a device, warm", 1, func() answer {
+			id := ada.device(strings.Repeat("0b", 32))
+			return ada.want(204, "DELETE", inbox+"devices/"+id+"/", nil)
+		})
+	})
+
 	t.Run("equipment", func(t *testing.T) {
 		furnace, boiler := ada.equipment(house, "Furnace"), ada.equipment(house, "Boiler")
 		task := ada.task(house, "Filter", map[string]any{"equipment_id": furnace, "rrule": "FREQ=DAILY", "due_date": "2026-01-01"})

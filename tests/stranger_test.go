@@ -83,6 +83,7 @@ func (o things) idFor(path, parameter string) string {
 		{"/api/equipment/", "id", "equipment"}, {"/api/uploads/", "id", "upload"}, {"/api/media/", "upload_id", "upload"},
 		{"/api/documents/", "id", "document"}, {"/api/documents/", "image_id", "image"},
 		{"/api/subscription/upgrade-trigger/", "key", "trigger"},
+		{"/api/notifications/devices/", "id", "device"}, {"/api/notifications/unsubscribe/", "token", "link"}, {"/api/notifications/", "id", "notification"},
 	} {
 		if strings.HasPrefix(path, known.prefix) && parameter == known.parameter {
 			return o[known.thing]
@@ -176,6 +177,28 @@ func (p *person) chore(house string) (task, item, skip string) {
 	return task, a.text("checklist.0.id"), p.want(201, "POST", "/api/tasks/"+task+"/skip/", nil).text("id")
 }
 
+const completedInbox = "/api/notifications/?kind=task_completed"
+
+// told is the notification that somebody gets when another member has done a task of theirs.
+func (p *person) told(w *world, house string) string {
+	p.t.Helper()
+	friend := w.join(p.t, "Friend")
+	p.invite(friend, house)
+	friend.want(201, "POST", "/api/tasks/"+p.task(house, "Rake", nil)+"/quick-complete/", map[string]any{})
+	var inbox answer
+	testkit.Eventually(p.t, "the inbox has it", func() bool {
+		inbox = p.want(200, "GET", completedInbox, nil)
+		return len(inbox.list("items")) > 0
+	})
+	return inbox.text("items.0.id")
+}
+
+// device has a phone pushed to.
+func (p *person) device(token string) string {
+	p.t.Helper()
+	return p.want(201, "POST", "/api/notifications/devices/", map[string]any{"platform": "ios", "token": token}).text("id")
+}
+
 // awaitNames waits until every service has heard who the people are: a name that comes late is a change, but nobody's doing.
 func awaitNames(t *testing.T, owner *person, owned things) {
 	t.Helper()
@@ -207,6 +230,7 @@ func TestStranger(t *testing.T) {
 		"equipment": owner.equipment(house, "Furnace"),
 		"calendar":  owner.want(201, "POST", "/api/calendar/", nil).text("key"),
 		"session":   owner.want(200, "GET", "/api/auth/sessions/", nil).text("items.0.id"),
+		"device":    owner.device(strings.Repeat("0a", 32)), "link": "none", "notification": owner.told(w, house),
 	}
 	owned.everybodys(owner)
 	awaitNames(t, owner, owned)
@@ -294,6 +318,7 @@ func snapshot(owner *person, owned things) string {
 		"/api/tasks/" + owned["task"] + "/", "/api/task-completions/" + owned["completion"] + "/",
 		"/api/contractors/" + owned["contractor"] + "/", "/api/equipment/" + owned["equipment"] + "/",
 		"/api/documents/" + owned["document"] + "/", "/api/media/" + owned["upload"] + "/",
+		completedInbox, "/api/notifications/devices/", "/api/notifications/preferences/",
 	} {
 		b.Write(owner.want(200, "GET", path, nil).Body)
 	}

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 )
@@ -43,7 +44,9 @@ func (o *Optional[T]) Resolve(_ huma.Context, at *huma.PathBuffer) []error {
 	if !o.null {
 		return nil
 	}
-	return []error{&huma.ErrorDetail{Location: at.String(), Message: "cannot be null: leave it out to keep what it is"}}
+	// In a patch inside of a patch, the way leads through the Value of the outer one.
+	location := strings.ReplaceAll(at.String(), ".value.", ".")
+	return []error{&huma.ErrorDetail{Location: location, Message: "cannot be null: leave it out to keep what it is"}}
 }
 
 // MarshalJSON is the value alone.

@@ -43,7 +43,7 @@ type PreferenceFields struct {
 	ReminderTime  string      `json:"reminder_time" required:"true" pattern:"^([01][0-9]|2[0-3]):[0-5][0-9]$" doc:"When to be reminded of what is due" example:"09:00"`
 	DigestTime    string      `json:"digest_time" required:"true" pattern:"^([01][0-9]|2[0-3]):[0-5][0-9]$" doc:"When to get the day at a glance" example:"08:00"`
 	DueSoonDays   int         `json:"due_soon_days" required:"true" minimum:"1" maximum:"30" doc:"How many days before it is due"`
-	QuietHours    *QuietHours `json:"quiet_hours" nullable:"true" doc:"When nothing is pushed; null: never"`
+	QuietHours    *QuietHours `json:"quiet_hours" doc:"When nothing is pushed; null: never"`
 	SnoozedUntil  *time.Time  `json:"snoozed_until" nullable:"true" doc:"Nothing is pushed until then, at most a year from now; what is past is null"`
 	SnoozeMinutes int         `json:"snooze_minutes" required:"true" minimum:"5" maximum:"10080" doc:"After how long a notification that is snoozed comes back"`
 }
