@@ -3,6 +3,7 @@ package notification
 import (
 	"encoding/base64"
 	"encoding/json"
+	"slices"
 	"testing"
 
 	"github.com/google/uuid"
@@ -89,15 +90,18 @@ func TestLinksStayGood(t *testing.T) {
 	}
 	s := &Service{publicURL: "https://hearth.example/", unsubscribeKey: unsubscribeKey(key)}
 	user := uuid.MustParse("01960000-0000-7000-8000-00000000000a")
-	if got := s.unsubscribeURL(user, Digest); got != "https://hearth.example/api/notifications/unsubscribe/AZYAAAAAcACAAAAAAAAACgecZfKxth2q4QbuubG3XPps/" {
+	if got := s.unsubscribeURL(user, Digest); got != "https://hearth.example/api/notifications/unsubscribe/AZYAAAAAcACAAAAAAAAACkAjScd8IwXxovlDDHG3zQpW/" {
 		t.Error(got)
 	}
 	for i, kind := range []string{TaskDueSoon, TaskOverdue, TaskCompleted, TaskAssigned, ResidenceShared, WarrantyExpiring, Digest} {
-		if numberOfKind(kind) != byte(i+1) {
-			t.Errorf("%s is number %d", kind, numberOfKind(kind))
+		if bitsOf([]string{kind}) != 1<<i || !slices.Equal(kindsOf(1<<i), []string{kind}) {
+			t.Errorf("%s is not bit %d", kind, i)
 		}
 	}
+	if both := []string{TaskDueSoon, TaskAssigned}; !slices.Equal(kindsOf(bitsOf(both)), both) {
+		t.Error("a link of two kinds is not of both")
+	}
 	if len(Kinds()) != 7 {
-		t.Error("a kind has no number in links")
+		t.Error("a kind has no bit in links")
 	}
 }
