@@ -15,6 +15,9 @@ import (
 	"github.com/google/uuid"
 )
 
+// home is the zone of the household.
+const home = "America/Los_Angeles"
+
 // Household is what the seed leaves behind.
 type Household struct {
 	Owner, Partner, Password string
@@ -41,7 +44,11 @@ func Demo(ctx context.Context, gateway string, now time.Time) (Household, error)
 	if err != nil {
 		return h, err
 	}
-	return h, (&household{ctx: ctx, owner: client, partner: &partner, now: now}).fill()
+	zone, err := time.LoadLocation(home)
+	if err != nil {
+		return h, fmt.Errorf("demo household: %w", err)
+	}
+	return h, (&household{ctx: ctx, owner: client, partner: &partner, now: now.In(zone)}).fill() // what is due today is so there
 }
 
 // household makes what is in it. The first error stays, and then nothing more happens.
@@ -59,12 +66,12 @@ func (h *household) fill() error {
 	house := h.add(h.owner, "/api/residences/", "residence-house", map[string]any{
 		"name": "Maple Street House", "residence_type_id": h.find("residence_types", 0), "is_primary": true,
 		"street_address": "14 Maple Street", "city": "Portland", "state_province": "OR", "postal_code": "97205", "country": "US",
-		"currency": "USD", "timezone": "America/Los_Angeles", "bedrooms": 3, "year_built": 1962, "square_footage": 1850,
+		"currency": "USD", "timezone": home, "bedrooms": 3, "year_built": 1962, "square_footage": 1850,
 		"description": "The blue one with the big maple.",
 	})
 	cabin := h.add(h.owner, "/api/residences/", "residence-cabin", map[string]any{
 		"name": "Lake Cabin", "residence_type_id": h.find("residence_types", 1), "city": "Bend", "state_province": "OR", "country": "US",
-		"currency": "USD", "timezone": "America/Los_Angeles", "bedrooms": 2, "year_built": 1988,
+		"currency": "USD", "timezone": home, "bedrooms": 2, "year_built": 1988,
 	})
 	h.share(house)
 	h.share(cabin)
@@ -92,8 +99,19 @@ func (h *household) tasks(house, cabin, plumber string) {
 	h.add(h.partner, "/api/task-completions/", "completion-dock", map[string]any{"task_id": dock, "notes": "Two screws replaced."})
 	h.task("task-chimney", cabin, "Have the chimney swept", "annual", 20, nil)
 	h.task("task-pipes", cabin, "Winterize the pipes", "annual", 5, nil)
+	h.reminders(house)
 	h.chores(house)
 	h.past(house, plumber)
+}
+
+// reminders are what each of the two is to hear of: today, tomorrow, and of what is late.
+func (h *household) reminders(house string) {
+	ada, sam := map[string]any{"assigned_to_id": h.me(h.owner)}, map[string]any{"assigned_to_id": h.me(h.partner)}
+	h.task("task-plants", house, "Water the houseplants", "week", 0, ada)
+	h.task("task-hallway", house, "Change the hallway light bulb", "once", 0, sam)
+	h.task("task-salt", house, "Refill the water softener salt", "month", 1, sam)
+	h.task("task-thermostat", house, "Replace the thermostat batteries", "annual", 1, ada)
+	h.task("task-dryer", house, "Clean the dryer vent", "quarter", -3, sam)
 }
 
 // chores take turns, have a list of what belongs to them, or are for the summer alone.
@@ -238,7 +256,7 @@ type client struct {
 
 func (c *client) register(ctx context.Context, email, username, first, last, password string) error {
 	return c.enter(ctx, "/api/auth/register/", map[string]any{"email": email, "username": username, "password": password,
-		"first_name": first, "last_name": last, "timezone": "America/Los_Angeles"})
+		"first_name": first, "last_name": last, "timezone": home})
 }
 
 func (c *client) login(ctx context.Context, email, password string) error {
