@@ -11,7 +11,6 @@ import (
 	"github.com/sideshow/apns2"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
-	"golang.org/x/net/http2"
 
 	"hearth.internal/notification/delivery"
 	"hearth.internal/pkg/clock"
@@ -48,25 +47,20 @@ func OpenAPNs(cfg APNsConfig, c clock.Clock, tracer trace.Tracer) (Pusher, error
 	if err != nil {
 		return nil, err
 	}
-	// One transport keeps the environments apart by their hosts.
-	shared := client(&http2.Transport{
-		TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
-		DialTLSContext:  dialAPNs,
-		ReadIdleTimeout: pingAfter, PingTimeout: pingTime, WriteByteTimeout: pingTime,
+	only2 := new(http.Protocols)
+	only2.SetHTTP2(true)
+	shared := client(&http.Transport{
+		Proxy: http.ProxyFromEnvironment, DialContext: (&net.Dialer{Timeout: dialTime, KeepAlive: pingAfter}).DialContext,
+		TLSHandshakeTimeout: dialTime, TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}, Protocols: only2,
 		// What is too much for the connection waits: before it knows us, Apple allows one stream.
-		StrictMaxConcurrentStreams: true,
+		MaxConnsPerHost: 1, HTTP2: &http.HTTP2Config{
+			StrictMaxConcurrentRequests: true, SendPingTimeout: pingAfter, PingTimeout: pingTime, WriteByteTimeout: pingTime,
+		},
 	})
 	return &apns{
 		production: &apns2.Client{Host: cfg.APNsURL, HTTPClient: shared}, sandbox: &apns2.Client{Host: cfg.APNsSandboxURL, HTTPClient: shared},
 		topic: cfg.APNsTopic, provider: &provider{key: key, keyID: cfg.APNsKeyID, teamID: cfg.APNsTeamID, clock: c}, clock: c, tracer: tracer,
 	}, nil
-}
-
-func dialAPNs(ctx context.Context, network, address string, cfg *tls.Config) (net.Conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, dialTime)
-	defer cancel()
-	dialer := &tls.Dialer{NetDialer: &net.Dialer{KeepAlive: pingAfter}, Config: cfg}
-	return dialer.DialContext(ctx, network, address)
 }
 
 // Push sends the message to APNs.

@@ -1,13 +1,12 @@
 package push
 
 import (
+	"net/http"
 	"time"
-
-	"golang.org/x/net/http2"
 )
 
 // PingEvery has APNs' connections looked after sooner than a test could wait for.
 func PingEvery(p Pusher, d time.Duration) {
-	transport := p.(*apns).production.HTTPClient.Transport.(watched).RoundTripper.(*http2.Transport)
-	transport.ReadIdleTimeout, transport.PingTimeout = d, d
+	transport := p.(*apns).production.HTTPClient.Transport.(watched).RoundTripper.(*http.Transport)
+	transport.HTTP2.SendPingTimeout, transport.HTTP2.PingTimeout = d, d
 }

@@ -250,9 +250,44 @@ func TestAThousandAtOnce(t *testing.T) {
 	}
 }
 
+func TestConnectionsThatKeepEndingHoldNothingUp(t *testing.T) {
+	r := start(t)
+	for name, p := range map[string]struct {
+		push.Pusher
+		fail   func(token string, f pushtest.Failure)
+		pushes func(token string) []pushtest.Push
+	}{"APNs": {r.apns, r.APNs.Fail, r.APNs.Pushes}, "FCM": {r.fcm, r.FCM.Fail, r.FCM.Pushes}} {
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			var wg sync.WaitGroup
+			for i := range 200 {
+				wg.Go(func() {
+					m := message(pushtest.NewToken())
+					if i%20 == 0 {
+						p.fail(m.Token, pushtest.Failure{Mishap: pushtest.Cut, Times: 2})
+					}
+					for p.Push(ctx, m).Outcome != delivery.Sent {
+						if ctx.Err() != nil {
+							t.Error("it never arrived")
+							return
+						}
+					}
+					if len(p.pushes(m.Token)) == 0 {
+						t.Error("it is said to have arrived")
+					}
+				})
+			}
+			wg.Wait()
+		})
+	}
+}
+
 func TestNobodyWaitsLongerThanTheyWant(t *testing.T) {
 	r := start(t)
 	m := message(pushtest.NewToken())
+	wantSent(t, r.apns.Push(t.Context(), m)) // so that there are connections, and a token
+	wantSent(t, r.fcm.Push(t.Context(), m))
 	r.APNs.Fail("", pushtest.Failure{Mishap: pushtest.Hang})
 	r.FCM.Fail("", pushtest.Failure{Mishap: pushtest.Hang})
 	for name, p := range map[string]struct {
@@ -260,7 +295,7 @@ func TestNobodyWaitsLongerThanTheyWant(t *testing.T) {
 		asked func() int
 	}{"APNs": {r.apns, r.APNs.Asked}, "FCM": {r.fcm, r.FCM.Asked}} {
 		t.Run(name, func(t *testing.T) {
-			short, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+			short, cancel := context.WithTimeout(t.Context(), time.Second)
 			defer cancel()
 			want(t, p.Push(short, m), delivery.Result{Outcome: delivery.Later, Reason: "no answer in time"})
 

@@ -245,7 +245,7 @@ func (g *gate) down() {
 	g.server = nil
 	g.mu.Unlock()
 	if server != nil {
-		server.Close()
+		_ = server.Close() // the listener may be closed already
 	}
 }
 
@@ -257,6 +257,6 @@ func (g *gate) connections() int {
 
 // hangUp ends the connection of a request without a word.
 func hangUp(r *http.Request) {
-	r.Context().Value(lineKey{}).(*line).Close()
+	_ = r.Context().Value(lineKey{}).(*line).Close() // the client may have been quicker
 	panic(http.ErrAbortHandler)
 }
