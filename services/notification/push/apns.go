@@ -26,7 +26,7 @@ const (
 // apns is Apple. There is one connection to each of its environments, which all pushes share: Apple takes many for an
 // attack.
 type apns struct {
-	production, sandbox *apns2.Client
+	production, sandbox *lane
 	topic               string
 	provider            *provider
 	clock               clock.Clock
@@ -52,13 +52,10 @@ func OpenAPNs(cfg APNsConfig, c clock.Clock, tracer trace.Tracer) (Pusher, error
 	shared := client(&http.Transport{
 		Proxy: http.ProxyFromEnvironment, DialContext: (&net.Dialer{Timeout: dialTime, KeepAlive: pingAfter}).DialContext,
 		TLSHandshakeTimeout: dialTime, TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}, Protocols: only2,
-		// What is too much for the connection waits: before it knows us, Apple allows one stream.
-		MaxConnsPerHost: 1, HTTP2: &http.HTTP2Config{
-			StrictMaxConcurrentRequests: true, SendPingTimeout: pingAfter, PingTimeout: pingTime, WriteByteTimeout: pingTime,
-		},
+		MaxConnsPerHost: 1, HTTP2: &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTime, WriteByteTimeout: pingTime},
 	})
 	return &apns{
-		production: &apns2.Client{Host: cfg.APNsURL, HTTPClient: shared}, sandbox: &apns2.Client{Host: cfg.APNsSandboxURL, HTTPClient: shared},
+		production: newLane(cfg.APNsURL, shared), sandbox: newLane(cfg.APNsSandboxURL, shared),
 		topic: cfg.APNsTopic, provider: &provider{key: key, keyID: cfg.APNsKeyID, teamID: cfg.APNsTeamID, clock: c}, clock: c, tracer: tracer,
 	}, nil
 }
@@ -106,7 +103,7 @@ func (a *apns) send(ctx context.Context, n *apns2.Notification, sandbox bool, be
 		to = a.sandbox
 	}
 	tried, x := begin(ctx, bearer)
-	answer, err := to.PushWithContext(tried, n)
+	answer, err := to.send(tried, x, n)
 	if x.status == 0 {
 		return x.unanswered(ctx, err), false
 	}

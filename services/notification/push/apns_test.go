@@ -153,6 +153,21 @@ func TestWhatAppleHasNotLookedAtIsSentAgain(t *testing.T) {
 	}
 }
 
+func TestMoreAtOnceThanAppleAllows(t *testing.T) {
+	r := start(t)
+	r.APNs.Allow(10)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	var wg sync.WaitGroup
+	for range 200 {
+		wg.Go(func() { wantSent(t, r.apns.Push(ctx, message(pushtest.NewToken()))) })
+	}
+	wg.Wait()
+	if got := r.APNs.Count(); got != 200 {
+		t.Errorf("%d arrived", got)
+	}
+}
+
 func TestAppleMustBeApple(t *testing.T) {
 	r := start(t)
 	cfg := settings(t, r.Environ())

@@ -7,6 +7,6 @@ import (
 
 // PingEvery has APNs' connections looked after sooner than a test could wait for.
 func PingEvery(p Pusher, d time.Duration) {
-	transport := p.(*apns).production.HTTPClient.Transport.(watched).RoundTripper.(*http.Transport)
+	transport := p.(*apns).production.client.HTTPClient.Transport.(watched).RoundTripper.(*http.Transport)
 	transport.HTTP2.SendPingTimeout, transport.HTTP2.PingTimeout = d, d
 }

@@ -73,7 +73,7 @@ func startAPNs(t testing.TB) *APNs {
 func (a *APNs) Environ() []string {
 	return []string{
 		"HEARTH_APNS_KEY=" + a.pem, "HEARTH_APNS_KEY_ID=" + KeyID, "HEARTH_APNS_TEAM_ID=" + TeamID, "HEARTH_APNS_TOPIC=" + Topic,
-		"HEARTH_APNS_URL=https://" + a.gates[0].addr, "HEARTH_APNS_SANDBOX_URL=https://" + a.gates[1].addr, "HEARTH_APNS_CA_FILE=" + a.caFile,
+		"HEARTH_APNS_URL=https://" + a.gates[0].address(), "HEARTH_APNS_SANDBOX_URL=https://" + a.gates[1].address(), "HEARTH_APNS_CA_FILE=" + a.caFile,
 	}
 }
 
@@ -103,6 +103,18 @@ func (a *APNs) now() time.Time {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.clock.Now()
+}
+
+// Allow begins anew, with so many streams at once on a connection.
+func (a *APNs) Allow(streams int) {
+	a.t.Helper()
+	a.Down()
+	for _, g := range a.gates {
+		g.mu.Lock()
+		g.streams = streams
+		g.mu.Unlock()
+	}
+	a.Up()
 }
 
 // Connections is how many were opened so far, to both environments.

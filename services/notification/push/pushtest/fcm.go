@@ -56,7 +56,7 @@ func startFCM(t testing.TB) *FCM {
 	return f
 }
 
-func (f *FCM) url() string { return "http://" + f.gate.addr }
+func (f *FCM) url() string { return "http://" + f.gate.address() }
 
 // Environ is what a program needs in its environment to push here.
 func (f *FCM) Environ() []string {

@@ -177,9 +177,10 @@ type gate struct {
 	tls     *tls.Config // nil: plain HTTP
 	addr    string
 
-	mu     sync.Mutex
-	server *http.Server
-	opened int
+	mu      sync.Mutex
+	server  *http.Server
+	opened  int
+	streams int // of HTTP/2, at once on a connection
 }
 
 type lineKey struct{}
@@ -194,7 +195,7 @@ type line struct {
 
 func openGate(t testing.TB, handler http.Handler, cfg *tls.Config) *gate {
 	t.Helper()
-	g := &gate{handler: handler, tls: cfg, addr: "127.0.0.1:0"}
+	g := &gate{handler: handler, tls: cfg, addr: "127.0.0.1:0", streams: 1000} // as Apple's
 	g.up(t)
 	t.Cleanup(g.down)
 	return g
@@ -223,10 +224,10 @@ func (g *gate) up(t testing.TB) {
 	}
 	g.server = server
 	if g.tls != nil {
-		server.TLSConfig = g.tls
+		server.TLSConfig = g.tls.Clone() // the server changes it
 		server.Protocols = new(http.Protocols)
 		server.Protocols.SetHTTP2(true)
-		server.HTTP2 = &http.HTTP2Config{MaxConcurrentStreams: 1000} // as Apple's
+		server.HTTP2 = &http.HTTP2Config{MaxConcurrentStreams: g.streams}
 	}
 	go func() {
 		serve := server.Serve
@@ -247,6 +248,12 @@ func (g *gate) down() {
 	if server != nil {
 		_ = server.Close() // the listener may be closed already
 	}
+}
+
+func (g *gate) address() string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.addr
 }
 
 func (g *gate) connections() int {
