@@ -20,6 +20,7 @@ import (
 var local = []config.Variable{
 	{Name: addrVariable, Default: defaultAddr, Doc: "Where the gateway answers"},
 	{Name: tracesVariable, Default: defaultTraces, Doc: "Where the traces are shown; when left out, any free port if this one is taken"},
+	{Name: smtpVariable, Doc: "A mail server for what Hearth mails, with the variables of notification beside it; empty: the mails stay here and are shown beside the traces"},
 	{Name: "DATABASE_URL", Doc: "A PostgreSQL to use, as a user who may create databases and roles; empty: a private one under `.dev/`"},
 	{Name: "REDIS_URL", Doc: "A Redis to use for caches and queues (`maxmemory-policy noeviction`); empty: two private ones"},
 	{Name: "PG_BIN", Doc: "The directory with PostgreSQL's programs; empty: it is looked for"},

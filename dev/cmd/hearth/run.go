@@ -19,6 +19,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"hearth.internal/dev/mail"
 	"hearth.internal/dev/seed"
 	"hearth.internal/dev/system"
 	"hearth.internal/dev/traces"
@@ -57,7 +58,12 @@ func run(ctx context.Context, args []string) (err error) {
 	if err != nil {
 		return err
 	}
-	viewer, err := startViewer(ctx)
+	box, err := mail.Open(os.Getenv(smtpVariable) != "")
+	if err != nil {
+		return err
+	}
+	defer box.Close()
+	viewer, err := startViewer(ctx, box)
 	if err != nil {
 		return err
 	}
@@ -84,7 +90,7 @@ func run(ctx context.Context, args []string) (err error) {
 	defer func() { _ = logs.Close() }()
 	s, err := system.Start(ctx, system.Options{
 		Storage: system.Directory(filepath.Join(directory, filesDir)), Postgres: d.postgres, Cache: d.cache, Queue: d.queue, Secrets: secrets, Listener: listener, Processes: *processes,
-		Shops: shops(os.Environ()), Environ: []string{"HEARTH_OTLP_ENDPOINT=" + viewer.url}, LogOut: logs, Terminal: show, Progress: show.step,
+		Shops: shops(os.Environ()), Mail: mails(os.Environ(), box, system.URL(listener.Addr())), Environ: []string{"HEARTH_OTLP_ENDPOINT=" + viewer.url}, LogOut: logs, Terminal: show, Progress: show.step,
 	})
 	if err != nil {
 		return clearly(ctx, d, err)
@@ -114,10 +120,11 @@ func run(ctx context.Context, args []string) (err error) {
 	}
 }
 
-// The variables that choose where to listen.
+// The variables that choose where to listen, and where mails go.
 const (
 	addrVariable   = "HEARTH_ADDR"
 	tracesVariable = "HEARTH_TRACES_ADDR"
+	smtpVariable   = "HEARTH_SMTP_HOST"
 )
 
 func addr() string {
@@ -230,18 +237,21 @@ func whereabouts(data string) string {
 	return parent
 }
 
-// viewer shows the traces.
+// viewer shows the traces and the mails.
 type viewer struct {
 	url  string
 	stop func()
 }
 
-func startViewer(ctx context.Context) (*viewer, error) {
+func startViewer(ctx context.Context, box *mail.Box) (*viewer, error) {
 	listener, err := listenForTraces(ctx, os.Getenv(tracesVariable))
 	if err != nil {
 		return nil, err
 	}
-	server := &http.Server{Handler: traces.NewStore().Handler(), ReadHeaderTimeout: 5 * time.Second}
+	mux := http.NewServeMux()
+	mux.Handle("/", traces.NewStore().Handler())
+	mux.Handle("/mail/", box.Handler())
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
 	go func() { _ = server.Serve(listener) }() // ends with Close below
 	return &viewer{url: system.URL(listener.Addr()), stop: func() { _ = server.Close() }}, nil
 }
@@ -281,6 +291,7 @@ func summary(s *system.System, viewerURL string, d *data, h seed.Household, took
     API docs    %s/api/docs/
     Health      %s/api/health/
     Traces      %s/traces/
+    Mail        %s/mail/
 
     Demo login  %s   password  %s
                 %s   password  %s
@@ -288,7 +299,7 @@ func summary(s *system.System, viewerURL string, d *data, h seed.Household, took
   Data is kept %s. Logs: %s.
   Ctrl-C stops everything that was started here.
 
-`, took.Seconds(), s.URL, s.URL, s.URL, viewerURL, h.Owner, h.Password, h.Partner, h.Password, kept, filepath.Join(directory, logFile))
+`, took.Seconds(), s.URL, s.URL, s.URL, viewerURL, viewerURL, h.Owner, h.Password, h.Partner, h.Password, kept, filepath.Join(directory, logFile))
 }
 
 // migrate brings the databases up to date and ends.
@@ -396,9 +407,22 @@ func check(ctx context.Context, deep bool) (err error) {
 // shops are the variables of an environment that say how billing reaches the shops: with the keys of a test account there,
 // subscriptions can be tried here.
 func shops(environ []string) []string {
+	return beginning(environ, "STRIPE_", "APPLE_", "GOOGLE_", "CHECKOUT_", "PORTAL_")
+}
+
+// mails are the variables that say how notification sends mails: to the box, unless the environment names a server.
+func mails(environ []string, box *mail.Box, gateway string) []string {
+	server := box.Environ()
+	if len(server) == 0 {
+		server = beginning(environ, "SMTP_")
+	}
+	chosen := beginning(environ, "MAIL_", "APP_URL=", "PUBLIC_URL=")
+	return slices.Concat([]string{config.Prefix + "PUBLIC_URL=" + gateway}, server, chosen) // the later ones count
+}
+
+// beginning are the variables of Hearth's whose names begin so.
+func beginning(environ []string, prefixes ...string) []string {
 	return slices.DeleteFunc(slices.Clone(environ), func(variable string) bool {
-		return !slices.ContainsFunc([]string{"STRIPE_", "APPLE_", "GOOGLE_", "CHECKOUT_", "PORTAL_"}, func(shop string) bool {
-			return strings.HasPrefix(variable, config.Prefix+shop)
-		})
+		return !slices.ContainsFunc(prefixes, func(prefix string) bool { return strings.HasPrefix(variable, config.Prefix+prefix) })
 	})
 }

@@ -48,6 +48,7 @@ type Server struct {
 	mu          sync.Mutex
 	server      *smtp.Server
 	mails       []Mail
+	taken       int
 	faults      []*Fault
 	connections int
 	connected   int

@@ -15,6 +15,7 @@ import (
 
 // Mail is one that the server has taken.
 type Mail struct {
+	Number      int    // from 1, in the order in which they came
 	From        string // of the envelope, as To
 	To          []string
 	At          time.Time
@@ -141,6 +142,8 @@ func (s *session) Logout() error {
 func (s *Server) keep(m Mail) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.taken++
+	m.Number = s.taken
 	s.mails = append(s.mails, m)
 	if over := len(s.mails) - s.options.Keep; s.options.Keep > 0 && over > 0 {
 		s.mails = slices.Delete(s.mails, 0, over)
