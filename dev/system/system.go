@@ -45,8 +45,8 @@ type Options struct {
 	Storage []string
 	// Shops are the variables that say how billing reaches Stripe, Apple and Google; none: nothing is sold.
 	Shops []string
-	// Mail are the variables that say how notification sends mails; none: it sends none.
-	Mail []string
+	// Messages are the variables that say how notification sends mails and pushes; none: it sends none.
+	Messages []string
 	// Environ is added to every part's environment.
 	Environ []string
 	// Processes runs every part as a process of this program: `<program> part <name>`.
@@ -176,7 +176,7 @@ func environ(o Options, name string, addresses map[string]string, database strin
 		env = append(env, o.Shops...)
 	}
 	if name == events.Notification {
-		env = append(env, o.Mail...)
+		env = append(env, o.Messages...)
 	}
 	env = append(env, o.Secrets.environ(name)...)
 	return append(env, o.Environ...)

@@ -12,7 +12,6 @@ import (
 // How the senders work their table.
 const (
 	sendPoll   = 500 * time.Millisecond // when nobody rings
-	sendLease  = 90 * time.Second       // what was not settled by then is sent again, by whoever comes
 	sendBatch  = 200
 	settleTime = 5 * time.Second // also at a stop: what was sent is not to be sent again
 

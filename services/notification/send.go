@@ -37,6 +37,10 @@ func (l lanes) open(name string, width int, limit time.Duration, deliver func(co
 	l[name] = &lane{name: name, width: width, limit: limit, deliver: deliver, rung: make(chan struct{}, 1)}
 }
 
+// lease is for how long messages are taken: what was not settled by then is sent again, by whoever comes. The second half of it
+// is for what was begun at the end of the first.
+func (l *lane) lease() time.Duration { return 2 * l.limit }
+
 // ring wakes the senders.
 func (l lanes) ring() {
 	for _, lane := range l {
@@ -116,7 +120,7 @@ func (s *Service) sendTurn(ctx context.Context, l *lane) (full bool, err error) 
 		return false, nil
 	}
 	// A lease is told apart from any other by its instant; the database keeps microseconds.
-	lease, taken := now.Add(sendLease).Truncate(time.Microsecond), time.Now()
+	lease, taken := now.Add(l.lease()).Truncate(time.Microsecond), time.Now()
 	messages, err := claimMessages(ctx, s.DB, l.name, batch, now, lease)
 	if err != nil || len(messages) == 0 {
 		return false, err
@@ -133,7 +137,7 @@ func (s *Service) sendTurn(ctx context.Context, l *lane) (full bool, err error) 
 	for _, p := range parcels {
 		group.Go(func() error {
 			now := s.Clock.Now()
-			if until := l.rest(now); ctx.Err() != nil || !until.IsZero() || time.Since(taken) > sendLease-l.limit {
+			if until := l.rest(now); ctx.Err() != nil || !until.IsZero() || time.Since(taken) > l.limit {
 				answers <- p.putOff(until, now) // a stop, a provider that is away, or a lease that would not last: it was not tried
 				return nil
 			}

@@ -90,7 +90,7 @@ func run(ctx context.Context, args []string) (err error) {
 	defer func() { _ = logs.Close() }()
 	s, err := system.Start(ctx, system.Options{
 		Storage: system.Directory(filepath.Join(directory, filesDir)), Postgres: d.postgres, Cache: d.cache, Queue: d.queue, Secrets: secrets, Listener: listener, Processes: *processes,
-		Shops: shops(os.Environ()), Mail: mails(os.Environ(), box, system.URL(listener.Addr())), Environ: []string{"HEARTH_OTLP_ENDPOINT=" + viewer.url}, LogOut: logs, Terminal: show, Progress: show.step,
+		Shops: shops(os.Environ()), Messages: messages(os.Environ(), box, system.URL(listener.Addr())), Environ: []string{"HEARTH_OTLP_ENDPOINT=" + viewer.url}, LogOut: logs, Terminal: show, Progress: show.step,
 	})
 	if err != nil {
 		return clearly(ctx, d, err)
@@ -410,13 +410,14 @@ func shops(environ []string) []string {
 	return beginning(environ, "STRIPE_", "APPLE_", "GOOGLE_", "CHECKOUT_", "PORTAL_")
 }
 
-// mails are the variables that say how notification sends mails: to the box, unless the environment names a server.
-func mails(environ []string, box *mail.Box, gateway string) []string {
+// messages are the variables that say how notification sends: mails to the box, unless the environment names a server, and
+// pushes where it has the keys for them.
+func messages(environ []string, box *mail.Box, gateway string) []string {
 	server := box.Environ()
 	if len(server) == 0 {
 		server = beginning(environ, "SMTP_")
 	}
-	chosen := beginning(environ, "MAIL_", "APP_URL=", "PUBLIC_URL=")
+	chosen := beginning(environ, "MAIL_", "APP_URL=", "PUBLIC_URL=", "APNS_", "FCM_")
 	return slices.Concat([]string{config.Prefix + "PUBLIC_URL=" + gateway}, server, chosen) // the later ones count
 }
 
