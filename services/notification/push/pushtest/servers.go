@@ -179,6 +179,7 @@ type gate struct {
 
 	mu      sync.Mutex
 	server  *http.Server
+	ended   chan struct{} // nobody listens any more
 	opened  int
 	streams int // of HTTP/2, at once on a connection
 }
@@ -229,7 +230,10 @@ func (g *gate) up(t testing.TB) {
 		server.Protocols.SetHTTP2(true)
 		server.HTTP2 = &http.HTTP2Config{MaxConcurrentStreams: g.streams}
 	}
+	ended := make(chan struct{})
+	g.ended = ended
 	go func() {
+		defer close(ended)
 		serve := server.Serve
 		if g.tls != nil {
 			serve = func(l net.Listener) error { return server.ServeTLS(l, "", "") }
@@ -242,11 +246,12 @@ func (g *gate) up(t testing.TB) {
 
 func (g *gate) down() {
 	g.mu.Lock()
-	server := g.server
+	server, ended := g.server, g.ended
 	g.server = nil
 	g.mu.Unlock()
 	if server != nil {
 		_ = server.Close() // the listener may be closed already
+		<-ended
 	}
 }
 
