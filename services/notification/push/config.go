@@ -50,14 +50,14 @@ func (c APNsConfig) given() (bool, error) {
 	case !slices.ContainsFunc(needed, func(v string) bool { return v != "" }):
 		return false, nil
 	case slices.Contains(needed, ""):
-		return false, errors.New("configuration: HEARTH_APNS_KEY, HEARTH_APNS_KEY_ID, HEARTH_APNS_TEAM_ID and HEARTH_APNS_TOPIC are needed together")
+		return false, errors.New("HEARTH_APNS_KEY, HEARTH_APNS_KEY_ID, HEARTH_APNS_TEAM_ID and HEARTH_APNS_TOPIC are needed together")
 	case !printable(c.APNsTopic):
-		return false, errors.New("configuration: HEARTH_APNS_TOPIC is not a bundle id")
+		return false, errors.New("HEARTH_APNS_TOPIC is not a bundle id")
 	}
 	// HTTP/2 as Apple speaks it is there with TLS alone.
 	for name, address := range map[string]string{"URL": c.APNsURL, "SANDBOX_URL": c.APNsSandboxURL} {
 		if u, err := url.Parse(address); err != nil || u.Scheme != "https" || u.Host == "" {
-			return false, fmt.Errorf("configuration: HEARTH_APNS_%s is not an https URL", name)
+			return false, fmt.Errorf("HEARTH_APNS_%s is not an https URL", name)
 		}
 	}
 	return true, nil
@@ -67,7 +67,7 @@ func (c APNsConfig) given() (bool, error) {
 func (c APNsConfig) key() (*ecdsa.PrivateKey, error) {
 	key, err := token.AuthKeyFromBytes([]byte(c.APNsKey))
 	if err != nil || key.Curve != elliptic.P256() {
-		return nil, errors.New("configuration: HEARTH_APNS_KEY is not the text of a .p8 file: a PEM with a P-256 key")
+		return nil, errors.New("HEARTH_APNS_KEY is not the text of a .p8 file: a PEM with a P-256 key")
 	}
 	return key, nil
 }
@@ -79,11 +79,11 @@ func (c APNsConfig) roots() (*x509.CertPool, error) {
 	}
 	text, err := os.ReadFile(c.APNsCAFile)
 	if err != nil {
-		return nil, fmt.Errorf("configuration: HEARTH_APNS_CA_FILE: %w", err)
+		return nil, fmt.Errorf("HEARTH_APNS_CA_FILE: %w", err)
 	}
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(text) {
-		return nil, errors.New("configuration: there is no certificate in HEARTH_APNS_CA_FILE")
+		return nil, errors.New("there is no certificate in HEARTH_APNS_CA_FILE")
 	}
 	return pool, nil
 }
@@ -92,12 +92,12 @@ func (c APNsConfig) roots() (*x509.CertPool, error) {
 func (c FCMConfig) given() (bool, error) {
 	if c.FCMCredentials == "" {
 		if c.FCMProject != "" {
-			return false, errors.New("configuration: HEARTH_FCM_PROJECT is set, but no HEARTH_FCM_CREDENTIALS")
+			return false, errors.New("HEARTH_FCM_PROJECT is set, but no HEARTH_FCM_CREDENTIALS")
 		}
 		return false, nil
 	}
 	if u, err := url.Parse(c.FCMURL); err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
-		return false, errors.New("configuration: HEARTH_FCM_URL is not a URL")
+		return false, errors.New("HEARTH_FCM_URL is not a URL")
 	}
 	return true, nil
 }
@@ -106,10 +106,10 @@ func (c FCMConfig) given() (bool, error) {
 func (c FCMConfig) account() (*oauthjwt.Config, string, error) {
 	account, err := oauth.JWTConfigFromJSON([]byte(c.FCMCredentials), fcm.FirebaseMessagingScope)
 	if err != nil {
-		return nil, "", errors.New("configuration: HEARTH_FCM_CREDENTIALS is not the JSON key of a service account")
+		return nil, "", errors.New("HEARTH_FCM_CREDENTIALS is not the JSON key of a service account")
 	}
 	if _, err := jwt.ParseRSAPrivateKeyFromPEM(account.PrivateKey); err != nil || account.Email == "" {
-		return nil, "", errors.New("configuration: HEARTH_FCM_CREDENTIALS has no client_email or no private_key")
+		return nil, "", errors.New("HEARTH_FCM_CREDENTIALS has no client_email or no private_key")
 	}
 	project := c.FCMProject
 	if project == "" {
@@ -117,12 +117,12 @@ func (c FCMConfig) account() (*oauthjwt.Config, string, error) {
 			ProjectID string `json:"project_id"`
 		}
 		if err := json.Unmarshal([]byte(c.FCMCredentials), &named); err != nil || named.ProjectID == "" {
-			return nil, "", errors.New("configuration: HEARTH_FCM_CREDENTIALS names no project_id: set HEARTH_FCM_PROJECT")
+			return nil, "", errors.New("HEARTH_FCM_CREDENTIALS names no project_id: set HEARTH_FCM_PROJECT")
 		}
 		project = named.ProjectID
 	}
 	if !printable(project) || strings.ContainsAny(project, "/?#%") {
-		return nil, "", errors.New("configuration: HEARTH_FCM_PROJECT is not the id of a project")
+		return nil, "", errors.New("HEARTH_FCM_PROJECT is not the id of a project")
 	}
 	return account, project, nil
 }
