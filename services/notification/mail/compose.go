@@ -48,8 +48,8 @@ type form struct {
 
 // forms are those of all purposes. What a purpose does not say here, compose says: greeting, heading, and preheader.
 var forms = map[string]form{
-	VerifyEmail:   {"account", func(w *writer) { w.lead("body"); w.code(); w.note("note"); w.notes("mail.secret") }},
-	ResetPassword: {"account", func(w *writer) { w.lead("body"); w.code(); w.note("note"); w.notes("mail.secret") }},
+	VerifyEmail:   {"account", func(w *writer) { w.lead("body"); w.code(); w.note(); w.notes("mail.secret") }},
+	ResetPassword: {"account", func(w *writer) { w.lead("body"); w.code(); w.note(); w.notes("mail.secret") }},
 	Welcome: {"welcome", func(w *writer) {
 		w.lead("body")
 		var steps Section
@@ -59,14 +59,14 @@ var forms = map[string]form{
 		w.page.Sections = []Section{steps}
 		w.open()
 	}},
-	PasswordChanged: {"account", func(w *writer) { w.lead(either(w.letter.Change == "reset", "reset", "changed")); w.note("note") }},
-	AccountDeleted:  {"account", func(w *writer) { w.lead("body"); w.note("note") }},
+	PasswordChanged: {"account", func(w *writer) { w.lead(either(w.letter.Change == "reset", "reset", "changed")); w.note() }},
+	AccountDeleted:  {"account", func(w *writer) { w.lead("body"); w.note() }},
 	Invitation: {"invited", func(w *writer) {
 		w.lead(either(w.letter.Role == "viewer", "viewer", "member"))
 		w.lead("how")
 		w.code()
 		w.open()
-		w.note("note")
+		w.note()
 	}},
 	ResidenceShared: {"chosen", func(w *writer) {
 		change := w.letter.Change
@@ -93,11 +93,11 @@ var forms = map[string]form{
 
 	BillingStarted:  {"plan", func(w *writer) { w.lead("body"); w.facts("paid_until"); w.open() }},
 	BillingRenewed:  {"plan", func(w *writer) { w.lead("body"); w.facts("paid_until"); w.shop("receipt") }},
-	TrialEnding:     {"plan", func(w *writer) { w.lead("body"); w.facts("trial_until"); w.shop("manage"); w.note("note") }},
+	TrialEnding:     {"plan", func(w *writer) { w.lead("body"); w.facts("trial_until"); w.shop("manage"); w.note() }},
 	PaymentFailed:   {"plan", func(w *writer) { w.lead("body"); w.facts("pay_until"); w.shop("pay") }},
 	PaymentAction:   {"plan", func(w *writer) { w.lead("body"); w.facts("pay_until"); w.shop("pay") }},
 	BillingEnded:    {"plan", func(w *writer) { w.lead("body"); w.open() }},
-	BillingRefunded: {"plan", func(w *writer) { w.lead("body"); w.facts(""); w.shop("receipt"); w.note("note") }},
+	BillingRefunded: {"plan", func(w *writer) { w.lead("body"); w.facts(""); w.shop("receipt"); w.note() }},
 }
 
 // compose writes a letter's page.
@@ -165,7 +165,8 @@ func (w *writer) own(what string) string { return w.Say("mail."+w.letter.Purpose
 
 func (w *writer) lead(what string) { w.page.Lead = append(w.page.Lead, w.own(what)) }
 
-func (w *writer) note(what string) { w.page.Notes = append(w.page.Notes, w.own(what)) }
+// note is what stands small below the rest.
+func (w *writer) note() { w.page.Notes = append(w.page.Notes, w.own("note")) }
 
 func (w *writer) notes(key string) { w.page.Notes = append(w.page.Notes, w.Say(key, nil)) }
 

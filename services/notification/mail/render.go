@@ -54,7 +54,7 @@ func New(o Options) (*Renderer, error) {
 			return template.HTML("<!--[if mso]>" + part + "<![endif]-->") //nolint:gosec // the layout's own words
 		},
 		// What follows the preheader is not to be shown beside the subject.
-		"padding": func() template.HTML { return template.HTML(strings.Repeat("&#847;&zwnj;&nbsp;", 60)) },
+		"padding": func() template.HTML { return template.HTML(strings.Repeat("&#847;&zwnj;&nbsp;", 60)) }, //nolint:gosec // a constant
 	}).ParseFS(layout, "layout/mail.html")
 	if err != nil {
 		return nil, fmt.Errorf("mail: layout: %w", err)
