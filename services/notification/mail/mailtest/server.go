@@ -47,6 +47,7 @@ type Server struct {
 
 	mu          sync.Mutex
 	server      *smtp.Server
+	listener    net.Listener
 	mails       []Mail
 	taken       int
 	faults      []*Fault
@@ -112,7 +113,7 @@ func (s *Server) listen() error {
 	case "starttls":
 		server.TLSConfig = s.tls
 	}
-	s.server = server
+	s.server, s.listener = server, listener
 	go func() { _ = server.Serve(listener) }() // until Down
 	return nil
 }
@@ -127,10 +128,11 @@ func (s *Server) greet(c *smtp.Conn) (smtp.Session, error) {
 // Down closes the server and all its connections, as a crash would.
 func (s *Server) Down() {
 	s.mu.Lock()
-	server := s.server
+	server, listener := s.server, s.listener
 	s.server = nil
 	s.mu.Unlock()
 	if server != nil {
+		_ = listener.Close() // the server knows of it only once it serves
 		_ = server.Close()
 	}
 }
