@@ -32,7 +32,6 @@ import (
 	"hearth.internal/pkg/testkit"
 )
 
-
 // town is a running gateway with stand-ins for the services behind it.
 type town struct {
 	*Gateway

@@ -3,7 +3,6 @@ package gateway
 import (
 	"context"
 	"crypto/sha256"
-	"errors"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -103,48 +102,71 @@ func (b *broadcast) begin(conn net.Conn, o opening, header []byte) {
 	if buffered, ok := conn.(interface{ SetWriteBuffer(bytes int) error }); ok {
 		_ = buffered.SetWriteBuffer(liveWriteBuffer) // a connection that is closed shows when it is written to
 	}
-	at, admitted := b.add(s, o.known)
-	if !admitted {
-		_ = conn.Close() // the client comes again
-		return
-	}
 	ctx, cancel := context.WithTimeout(telemetry.WithRequestID(context.Background(), o.requestID), liveOpenTime)
 	defer cancel()
-	first, err := b.greeting(ctx, s, o, at)
+	out := strconv.AppendInt([]byte("retry: "), liveRetryMin+rand.Int64N(liveRetryMax-liveRetryMin), 10) //nolint:gosec // spreads load, guards nothing
+	out = append(out, "\n\n"...)
+	at, err := b.admit(ctx, s, o.known)
 	if err == nil {
-		err = s.write(append(header, s.framed(first)...))
+		defer b.readers.Done()
+		out, err = b.greet(ctx, out, s, o, at)
 	}
 	if err != nil {
-		if !apperr.InvalidToken.Has(err) && !errors.Is(err, errLiveConn) {
+		if !apperr.InvalidToken.Has(err) {
 			b.log.WarnContext(ctx, "a live stream did not begin", "error", err)
 		}
-		b.drop(s, "failed")
-		b.readers.Done()
+		b.withdraw(s, "failed")
+		// An answer that says nothing: the client comes again, and then it is refused as it should be.
+		_ = s.write(append(header, s.framed(out)...)) // it is closed next
+		s.finish()
+		s.flush()
 		return
 	}
-	go s.watch()
-	go s.flush() // what has come meanwhile
+	if err := s.write(append(header, s.framed(out)...)); err != nil {
+		b.drop(s, lossOf(err))
+		return
+	}
+	b.readers.Go(s.watch)
+	b.readers.Go(s.flush) // what has come meanwhile
 }
 
-// greeting is the first that a subscriber hears: what it has missed, or that it must ask for everything. What came after
-// at waits in its queue already.
-func (b *broadcast) greeting(ctx context.Context, s *subscriber, o opening, at liveID) ([]byte, error) {
+// admit enters a subscriber, and looks its residences up again when they have become others since.
+func (b *broadcast) admit(ctx context.Context, s *subscriber, known place) (at liveID, err error) {
+	for range 3 {
+		at, admitted := b.add(s, known)
+		if admitted {
+			return at, nil
+		}
+		now, following := b.position()
+		if !following {
+			break
+		}
+		homes, err := b.directory.HomesOf(ctx, s.user)
+		if err != nil {
+			return liveID{}, err
+		}
+		s.homes, known = access.IDs(homes), now
+	}
+	return liveID{}, apperr.ServiceUnavailable.New("There is nothing to hear.")
+}
+
+// greet adds the first that a subscriber hears: what it has missed, or that it must ask for everything. What came after at
+// waits in its queue already.
+func (b *broadcast) greet(ctx context.Context, out []byte, s *subscriber, o opening, at liveID) ([]byte, error) {
 	// The session was good when the request came. The subscriber is entered under its token by now: had it ended in
 	// between, either the memory had known or we would have been told.
 	if _, err := b.tokens.session(ctx, o.token, time.Now()); err != nil {
-		return nil, err
+		return out, err
 	}
 	if !b.tokens.memory.alive(time.Now()) {
-		return nil, apperr.ServiceUnavailable.New("The revocation channel is lost.")
+		return out, apperr.ServiceUnavailable.New("The revocation channel is lost.")
 	}
-	out := strconv.AppendInt([]byte("retry: "), liveRetryMin+rand.Int64N(liveRetryMax-liveRetryMin), 10) //nolint:gosec // spreads load, guards nothing
-	out = append(out, "\n\n"...)
 	if !o.resume {
 		return appendEvent(out, at, "ready", []byte(`{"type":"ready"}`)), nil
 	}
 	missed, whole, err := b.since(ctx, o.since, at)
 	if err != nil {
-		return nil, err
+		return out, err
 	}
 	if !whole {
 		return appendEvent(out, at, "reset", []byte(`{"type":"reset"}`)), nil

@@ -23,9 +23,6 @@ const (
 // comment is a heartbeat.
 var comment = []byte(":\n\n")
 
-// errLiveConn is of the client's connection.
-var errLiveConn = errors.New("connection of a live stream")
-
 // subscriber is an open stream. An idle one costs its connection and the goroutine that waits for its end: whoever has
 // something for it starts another that writes.
 type subscriber struct {
@@ -142,7 +139,7 @@ func lossOf(err error) string {
 func (s *subscriber) write(text []byte) error {
 	_ = s.conn.SetWriteDeadline(time.Now().Add(liveWriteTime)) // a closed connection shows in the next line
 	if _, err := s.conn.Write(text); err != nil {
-		return fmt.Errorf("%w: %w", errLiveConn, err)
+		return fmt.Errorf("begin a live stream: %w", err)
 	}
 	return nil
 }
@@ -159,7 +156,6 @@ func (s *subscriber) framed(text []byte) []byte {
 
 // watch waits until the client goes. What it sends meanwhile is no request that anybody would answer.
 func (s *subscriber) watch() {
-	defer s.hub.readers.Done()
 	var unasked [64]byte
 	for got := 0; got < liveUnasked; {
 		n, err := s.conn.Read(unasked[:])

@@ -66,7 +66,7 @@ type broadcast struct {
 	delivered prometheus.Counter
 	closed    *prometheus.CounterVec
 	lag       prometheus.Gauge
-	readers   sync.WaitGroup // one for each subscriber whose connection is open
+	readers   sync.WaitGroup // of subscribers whose connections are open
 
 	mu        sync.Mutex
 	at        place
@@ -163,11 +163,16 @@ func without[K comparable](index map[K][]*subscriber, key K, s *subscriber) {
 	index[key] = left
 }
 
+// withdraw takes a subscriber out whose connection is still to be used.
+func (b *broadcast) withdraw(s *subscriber, reason string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.remove(s, reason)
+}
+
 // drop closes a subscriber's connection at once.
 func (b *broadcast) drop(s *subscriber, reason string) {
-	b.mu.Lock()
-	b.remove(s, reason)
-	b.mu.Unlock()
+	b.withdraw(s, reason)
 	s.close()
 }
 

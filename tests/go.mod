@@ -10,6 +10,7 @@ require (
 	github.com/rs/zerolog v1.28.0
 	hearth.internal/dev v0.0.0
 	hearth.internal/document v0.0.0
+	hearth.internal/gateway v0.0.0
 	hearth.internal/pkg v0.0.0
 )
 
@@ -116,7 +117,6 @@ require (
 	hearth.internal/admin v0.0.0 // indirect
 	hearth.internal/auth v0.0.0 // indirect
 	hearth.internal/billing v0.0.0 // indirect
-	hearth.internal/gateway v0.0.0 // indirect
 	hearth.internal/migrations v0.0.0 // indirect
 	hearth.internal/notification v0.0.0 // indirect
 	hearth.internal/residence v0.0.0 // indirect

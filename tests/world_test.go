@@ -233,6 +233,9 @@ func (p *person) try(method, path string, body any, header ...string) (answer, e
 		return answer{}, err
 	}
 	defer func() { _ = resp.Body.Close() }()
+	if resp.Header.Get("Content-Type") == "text/event-stream" { // it has no end
+		return answer{t: p.t, Status: resp.StatusCode, Header: resp.Header, Took: time.Since(begun)}, nil
+	}
 	raw, err := io.ReadAll(resp.Body)
 	return answer{t: p.t, Status: resp.StatusCode, Header: resp.Header, Body: raw, Took: time.Since(begun)}, err
 }
