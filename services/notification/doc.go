@@ -1,16 +1,20 @@
-// Package notification tells people what concerns them: the inbox in the app, what each person wants to hear of, and the
-// codes that they are sent.
+// Package notification tells people what concerns them: the inbox in the app, pushes to their devices, mails, and reminders of
+// what is due.
 //
-// Tables: notifications, the inbox; preferences, a row for each person and kind; messages, codes on their way to a
-// person, sealed until they are sent, reports that they have ordered, and what there is to say about their subscription;
-// and the projections people, residences, members and warranties.
+// What happens elsewhere comes as events (events.go), what is due by the clock as reminders (reminder.go plans them, fire.go
+// fires them, schedule.go knows the hours). Either becomes a notification in an inbox (inbox.go), and there it is decided, for
+// every kind and channel in one place (recipient.go), what goes where. What goes somewhere is a message: a row for each address,
+// that a sender takes under a lease (send.go), folds with others to the same address (parcel.go) and hands to a provider
+// (deliver.go; push and mail are the ways). A letter (letter.go) is a mail that a person gets whatever they prefer.
 //
-// Events in: user.registered (preferences, people), user.changed (people), auth.code_issued (messages),
-// residence.created, residence.members_changed, residence.deleted (residences, members, warranties), task.completed (notifications),
-// task.report_requested, billing.notice (messages), document.changed (warranties).
-// Events out: none. Services called: none.
+// Tables: notifications, the inboxes; preferences and settings, what a person wants to hear of, how and when; devices;
+// messages, what goes to which address, and what became of it; reminders, what a person is reminded of next; and the
+// projections people, residences, members, tasks and warranties.
 //
-// A code comes in a box that only this service's key opens (pkg/seal). A worker opens it when it hands the message to a
-// transport. Without a transport messages wait until they expire; so do reports and what there is to say about a
-// subscription, which the terminal does not show.
+// Events in: user.registered, user.changed, user.deleted, auth.code_issued, auth.password_changed, auth.sessions_ended,
+// residence.created, residence.changed, residence.deleted, residence.members_changed, residence.invited, task.created,
+// task.changed, task.deleted, task.completed, task.completion_changed, task.report_requested, document.changed, billing.notice.
+// Events out: notification.changed. Services called: task, for reports that are mailed.
+//
+// Codes come in a box that only this service's key opens (pkg/seal). It is opened when the mail is written, and nowhere kept.
 package notification

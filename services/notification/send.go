@@ -24,9 +24,10 @@ type lane struct {
 	deliver func(context.Context, parcel) delivery.Result
 	rung    chan struct{}
 
-	mu       sync.Mutex
-	failures int       // of the provider, in a row
-	rests    time.Time // until then nothing is taken
+	mu        sync.Mutex
+	throttled int       // messages that the provider wants later, in a row
+	failures  int       // of the provider, in a row
+	rests     time.Time // until then nothing is taken
 }
 
 // lanes are those that are open, by name.
@@ -74,10 +75,19 @@ func (l *lane) rest(now time.Time) time.Time {
 	return time.Time{}
 }
 
+// throttledInARow is how many messages a provider may want later before it is not they that are too many, but all of them.
+const throttledInARow = 5
+
 // learn takes from an answer how the provider is. An answer about a message says that the provider is well.
 func (l *lane) learn(r *delivery.Result, now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if r.Outcome == delivery.Later && r.After > 0 && !r.Provider {
+		l.throttled++
+		r.Provider = l.throttled >= throttledInARow
+	} else if r.Outcome == delivery.Sent {
+		l.throttled = 0
+	}
 	if !r.Provider {
 		if r.Outcome != delivery.Later {
 			l.failures = 0

@@ -79,7 +79,7 @@ func New(cfg Config, options ...Option) boot.Service {
 // How many messages each lane hands over at a time (an HTTP/2 connection takes many, a mail server a few), and how long one
 // may take.
 const (
-	mailWidth = 8
+	mailWidth = 4
 	pushWidth = 32
 	mailTime  = 40 * time.Second
 	pushTime  = 15 * time.Second

@@ -141,7 +141,8 @@ func (f *firebase) failure(x *exchange, e *googleapi.Error) delivery.Result {
 	case code == "UNREGISTERED", code == "SENDER_ID_MISMATCH", x.status == http.StatusBadRequest && badToken:
 		return delivery.Result{Outcome: delivery.Dead, Reason: reason}
 	case x.status == http.StatusTooManyRequests:
-		return delivery.Result{Outcome: delivery.Later, Provider: true, Reason: reason, After: cmp.Or(after, quotaPause)}
+		// Of one device or of all: that is not told. Whoever sends sees whether it is one.
+		return delivery.Result{Outcome: delivery.Later, Reason: reason, After: cmp.Or(after, quotaPause)}
 	case x.status >= http.StatusInternalServerError:
 		return delivery.Result{Outcome: delivery.Later, Provider: true, Reason: reason, After: after}
 	case x.status == http.StatusBadRequest, x.status == http.StatusRequestEntityTooLarge:
