@@ -22,12 +22,12 @@ WITH first AS MATERIALIZED (
 	SELECT m.id, m.user_id, m.device_id, m.kind, m.state FROM messages m WHERE ` + dueMessage + `
 	ORDER BY m.next_at LIMIT @batch FOR UPDATE SKIP LOCKED),
 others AS MATERIALIZED (
-	SELECT m.id, m.state FROM messages m
-	WHERE m.user_id IN (SELECT f.user_id FROM first f WHERE f.kind IS NOT NULL) AND ` + dueMessage + ` AND m.kind IS NOT NULL
-		AND EXISTS (SELECT FROM first f WHERE f.user_id = m.user_id AND f.device_id IS NOT DISTINCT FROM m.device_id)
-		AND NOT EXISTS (SELECT FROM first f WHERE f.id = m.id)
-	LIMIT 2000 FOR UPDATE SKIP LOCKED),
-mine AS (SELECT id, state FROM first UNION ALL SELECT id, state FROM others),
+	SELECT o.id, o.state FROM (SELECT DISTINCT user_id, device_id FROM first WHERE kind IS NOT NULL) f
+	CROSS JOIN LATERAL (
+		SELECT m.id, m.state FROM messages m
+		WHERE m.user_id = f.user_id AND m.device_id IS NOT DISTINCT FROM f.device_id AND m.kind IS NOT NULL AND ` + dueMessage + `
+		LIMIT 500 FOR UPDATE SKIP LOCKED) o),
+mine AS (SELECT id, state FROM first UNION SELECT id, state FROM others),
 taken AS (
 	UPDATE messages m SET state = 'sending', next_at = @lease::timestamptz FROM mine WHERE m.id = mine.id
 	RETURNING m.*, mine.state = 'sending' AS reclaimed)
