@@ -418,7 +418,7 @@ func messages(environ []string, box *mail.Box, gateway string) []string {
 		server = beginning(environ, "SMTP_")
 	}
 	chosen := beginning(environ, "MAIL_", "APP_URL=", "PUBLIC_URL=", "APNS_", "FCM_")
-	return slices.Concat([]string{config.Prefix + "PUBLIC_URL=" + gateway}, server, chosen) // the later ones count
+	return slices.Concat(server, []string{config.Prefix + "PUBLIC_URL=" + gateway}, chosen) // the later ones count
 }
 
 // beginning are the variables of Hearth's whose names begin so.

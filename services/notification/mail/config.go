@@ -22,7 +22,7 @@ type Config struct {
 	MailFrom     string `env:"MAIL_FROM" doc:"Whom mails are from, such as Hearth <no-reply@example.com>"`
 	MailReplyTo  string `env:"MAIL_REPLY_TO" doc:"Where answers to mails go; empty: to whom they are from"`
 	AppURL       string `env:"APP_URL" doc:"Where the buttons in mails lead: a web page, or a link that the app opens; empty: mails have no such buttons"`
-	PublicURL    string `env:"PUBLIC_URL" doc:"Where the gateway is reached from outside, such as https://api.example.com: links to unsubscribe lead there"`
+	PublicURL    string `env:"PUBLIC_URL" doc:"Where the gateway is reached from outside, such as https://api.example.com: needed with a mail server: links to end mails lead there"`
 }
 
 // How a connection is encrypted.
@@ -76,6 +76,8 @@ func (c Config) read() (*server, error) {
 		return nil, errors.New("HEARTH_SMTP_USERNAME and HEARTH_SMTP_PASSWORD belong together")
 	case s.username != "" && s.mode == clearText && !slices.Contains([]string{"localhost", "127.0.0.1", "::1"}, s.host):
 		return nil, errors.New("HEARTH_SMTP_TLS=none would send the password in clear text")
+	case !opens(c.PublicURL, "http", "https"):
+		return nil, errors.New("HEARTH_PUBLIC_URL has to say where the gateway is reached: what is mailed must be possible to end")
 	case c.SMTPCAFile != "" && s.mode == clearText:
 		return nil, errors.New("HEARTH_SMTP_CA_FILE is of no use with HEARTH_SMTP_TLS=none")
 	}

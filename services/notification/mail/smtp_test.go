@@ -134,7 +134,7 @@ func TestNothingGoesInClearTextThatIsToBeEncrypted(t *testing.T) {
 }
 
 func TestConfigurationsThatDoNotFit(t *testing.T) {
-	good := []string{"HEARTH_SMTP_HOST=smtp.example.com", "HEARTH_MAIL_FROM=Hearth <no-reply@example.com>"}
+	good := []string{"HEARTH_SMTP_HOST=smtp.example.com", "HEARTH_MAIL_FROM=Hearth <no-reply@example.com>", "HEARTH_PUBLIC_URL=https://api.example.com"}
 	if s, err := mail.Open(configured(t, good)); err != nil || s == nil {
 		t.Errorf("a good one: %v", err)
 	}
@@ -143,7 +143,7 @@ func TestConfigurationsThatDoNotFit(t *testing.T) {
 	}
 	for _, bad := range [][]string{
 		{"HEARTH_MAIL_FROM=a@example.com"}, {"HEARTH_SMTP_PASSWORD=swordfish"}, {good[0]}, append(good, "HEARTH_MAIL_FROM=nobody"), append(good, "HEARTH_SMTP_TLS=ssl"),
-		append(good, "HEARTH_SMTP_PORT=70000"), append(good, "HEARTH_SMTP_USERNAME=u"), append(good, "HEARTH_SMTP_PASSWORD=swordfish"), append(good, "HEARTH_SMTP_HOST=smtp.example.com:587"),
+		append(good, "HEARTH_SMTP_PORT=70000"), good[:2], append(good, "HEARTH_PUBLIC_URL=api.example.com"), append(good, "HEARTH_SMTP_USERNAME=u"), append(good, "HEARTH_SMTP_PASSWORD=swordfish"), append(good, "HEARTH_SMTP_HOST=smtp.example.com:587"),
 		append(good, "HEARTH_SMTP_TLS=none", "HEARTH_SMTP_USERNAME=u", "HEARTH_SMTP_PASSWORD=swordfish"), append(good, "HEARTH_SMTP_CA_FILE=/does/not/exist"),
 		append(good, "HEARTH_MAIL_REPLY_TO=nobody"), append(good, "HEARTH_APP_URL=app"), append(good, "HEARTH_SMTP_CA_FILE=smtp_test.go"),
 	} {
@@ -311,7 +311,7 @@ func TestASlowServerIsNotWaitedForLongerThanTheContextAllows(t *testing.T) {
 	}
 	defer silent.Close()
 	_, port, _ := net.SplitHostPort(silent.Addr().String())
-	s, err := mail.Open(mail.Config{SMTPHost: "127.0.0.1", SMTPTLS: "none", MailFrom: "a@hearth.test", SMTPPort: atoi(t, port)})
+	s, err := mail.Open(mail.Config{SMTPHost: "127.0.0.1", SMTPTLS: "none", MailFrom: "a@hearth.test", PublicURL: "https://api.hearth.test", SMTPPort: atoi(t, port)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -155,7 +155,8 @@ func (s *Server) HangUp(t testing.TB) {
 // Environ are the variables with which a part of Hearth sends through this server.
 func (s *Server) Environ() []string {
 	host, port, _ := net.SplitHostPort(s.address)
-	env := []string{"HEARTH_SMTP_HOST=" + host, "HEARTH_SMTP_PORT=" + port, "HEARTH_SMTP_TLS=" + s.options.TLS, "HEARTH_MAIL_FROM=Hearth <no-reply@hearth.test>"}
+	env := []string{"HEARTH_SMTP_HOST=" + host, "HEARTH_SMTP_PORT=" + port, "HEARTH_SMTP_TLS=" + s.options.TLS, "HEARTH_MAIL_FROM=Hearth <no-reply@hearth.test>",
+		"HEARTH_PUBLIC_URL=https://api.hearth.test"}
 	if s.options.Username != "" {
 		env = append(env, "HEARTH_SMTP_USERNAME="+s.options.Username, "HEARTH_SMTP_PASSWORD="+s.options.Password)
 	}
