@@ -45,6 +45,7 @@ func TestReadmeTour(t *testing.T) {
 	for _, want := range []string{
 		`"username":"kim"`, `"name":"Birch Lane 3"`, `"role":"member"`, `"member_count":2`, `"currency":"EUR"`,
 		`Server-Timing: db;desc="1"`, `"name":"overdue","title":"Overdue","color":"#DC2626","icon":"warning","count":1`,
+		`"body":"Kim completed “Replace the filter”."`, "event: task.changed",
 		`"reason":"The new filter is still good"`, `"title":"Test the smoke alarms"`, "SUMMARY:Test the smoke alarms", "application/pdf, ",
 		`Server-Timing: db;desc="0", redis;desc="1"`, `"usage":{"properties":1,`, "Furnace data sheet", "Furnace NW-96V", `"title":"Replace the furnace filter"`, "gateway  POST /api/tasks/{id}/quick-complete/", "task  publish task.completed", "notification  consume task.completed",
 	} {

@@ -48,6 +48,7 @@ CREATE INDEX IF NOT EXISTS devices_dead ON devices (dead_at) WHERE dead_at IS NO
 -- What a notification's words are made from, for mails and for apps that go to what it is about.
 ALTER TABLE notifications ADD COLUMN IF NOT EXISTS data jsonb NOT NULL DEFAULT '{}';
 CREATE INDEX CONCURRENTLY IF NOT EXISTS notifications_of_subject ON notifications (subject_id) WHERE subject_id IS NOT NULL;
+CREATE INDEX CONCURRENTLY IF NOT EXISTS notifications_old ON notifications (created_at);
 
 -- A message is what goes to one address: a mail to a person, or a push to one of their devices. next_at is when it may be
 -- taken; of one that is being sent, when its lease is over. Each provider has a lane: one that is away holds up no other.

@@ -17,6 +17,7 @@ const (
 
 	// keepMessages is how long it stays known what became of a message: longer than its event can come again.
 	keepMessages = 30 * 24 * time.Hour
+	keepInboxes  = 365 * 24 * time.Hour
 	keepDevices  = 30 * 24 * time.Hour // that are dead
 	keepMarks    = 30 * 24 * time.Hour // of tasks that are gone
 	forgetEvery  = 10 * time.Minute

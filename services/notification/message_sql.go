@@ -139,10 +139,11 @@ func (s *Service) forget(ctx context.Context) error {
 	for _, statement := range []string{
 		`DELETE FROM messages WHERE id IN (SELECT id FROM messages WHERE state NOT IN ('pending', 'sending') AND created_at < @messages LIMIT @batch FOR UPDATE SKIP LOCKED)`,
 		`DELETE FROM messages WHERE id IN (SELECT id FROM messages WHERE state NOT IN ('pending', 'sending') AND purpose = 'account_deleted' LIMIT @batch FOR UPDATE SKIP LOCKED)`,
+		`DELETE FROM notifications WHERE id IN (SELECT id FROM notifications WHERE created_at < @inboxes LIMIT @batch FOR UPDATE SKIP LOCKED)`,
 		`DELETE FROM devices WHERE id IN (SELECT id FROM devices WHERE dead_at < @devices LIMIT @batch FOR UPDATE SKIP LOCKED)`,
 		`DELETE FROM tasks WHERE task_id IN (SELECT task_id FROM tasks WHERE deleted_at < @marks LIMIT @batch FOR UPDATE SKIP LOCKED)`,
 	} {
-		err := pg.Sweep(ctx, s.DB, statement, pgx.NamedArgs{"messages": now.Add(-keepMessages), "devices": now.Add(-keepDevices), "marks": now.Add(-keepMarks)})
+		err := pg.Sweep(ctx, s.DB, statement, pgx.NamedArgs{"messages": now.Add(-keepMessages), "inboxes": now.Add(-keepInboxes), "devices": now.Add(-keepDevices), "marks": now.Add(-keepMarks)})
 		if err != nil {
 			return fmt.Errorf("forget what is old: %w", err)
 		}
