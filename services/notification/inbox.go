@@ -66,6 +66,9 @@ func (s *Service) tell(ctx context.Context, tx pgx.Tx, all []told) error {
 		rows = append(rows, map[string]any{"id": t.id, "user_id": t.to.UserID, "kind": t.kind, "residence_id": t.residence, "subject_id": t.subject,
 			"title": t.title, "body": t.body, "data": data, "again": t.again})
 		for _, d := range t.to.decide(t.id, t.kind, now, t.expires) {
+			if t.again && d.Channel == "email" {
+				continue // it was mailed
+			}
 			if t.again {
 				d.ID = uuid.NewSHA1(d.ID, []byte(now.Format(time.RFC3339)))
 			}

@@ -17,17 +17,15 @@ func (s *Service) userRegistered(ctx context.Context, tx pgx.Tx, e events.Receiv
 	if err := s.savePerson(ctx, tx, e.Payload); err != nil {
 		return err
 	}
-	if err := insertPreferences(ctx, tx, e.Payload.ID); err != nil {
-		return err
-	}
-	return s.planDigest(ctx, tx, e.Payload.ID)
+	return insertPreferences(ctx, tx, e.Payload.ID)
 }
 
 func (s *Service) userChanged(ctx context.Context, tx pgx.Tx, e events.Received[events.UserChange]) error {
 	return s.savePerson(ctx, tx, e.Payload.User)
 }
 
-// savePersonSQL keeps what is told of a person unless something newer is known. A person is welcomed once, when their
+// savePersonSQL keeps what is told of a person unless something newer is known. moved: their zone is another than was counted
+// with, which is so too of one who was not known. A person is welcomed once, when their
 // address is known to be theirs; not one of whom that was simply not told before.
 const savePersonSQL = `
 WITH before AS (SELECT timezone, email_verified, welcomed_at FROM people WHERE user_id = @id::uuid),
@@ -42,7 +40,7 @@ saved AS (
 		version = excluded.version
 	WHERE p.version < excluded.version OR (p.version = excluded.version AND p.email_verified IS NULL AND excluded.email_verified IS NOT NULL)
 	RETURNING timezone, email_verified)
-SELECT coalesce((SELECT b.timezone FROM before b) <> s.timezone, false) AS moved,
+SELECT NOT EXISTS (SELECT FROM before b WHERE b.timezone = s.timezone) AS moved,
 	coalesce(s.email_verified AND NOT EXISTS (SELECT FROM before b WHERE b.email_verified IS NULL OR b.welcomed_at IS NOT NULL), false) AS welcome
 FROM saved s`
 

@@ -267,6 +267,20 @@ func TestEventsOfATaskInAnyOrderPlanTheSame(t *testing.T) {
 	h.wants(ann, "task_due_soon: “Mow 4” is due tomorrow.")
 }
 
+func TestWhatIsToldBeforeItsPersonsIsPlannedByTheirHours(t *testing.T) {
+	s := run(t, configuration(t))
+	h := &household{Service: s, t: t, home: events.Home{ID: uuid.Must(uuid.NewV7()), OwnerID: ann, Name: "Birch Lane 3", MemberIDs: []uuid.UUID{ann, bob}, Version: 1}}
+	h.task("Mow", "2026-03-13")
+	testkit.Deliver(t, s, events.ResidenceCreated, h.home)
+	h.person(ann, "Ann", "Europe/Berlin", 1)
+	h.person(bob, "Bob", "America/New_York", 1)
+	h.at("2026-03-12T08:00:00Z")
+	h.wants(ann, "task_due_soon: “Mow” is due tomorrow.")
+	h.wants(bob)
+	h.at("2026-03-12T13:00:00Z")
+	h.wants(bob, "task_due_soon: “Mow” is due tomorrow.")
+}
+
 func TestAWarrantyRemindsFourTimes(t *testing.T) {
 	s := run(t, configuration(t))
 	h := live(t, s)
