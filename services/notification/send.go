@@ -147,7 +147,7 @@ func (s *Service) sendTurn(ctx context.Context, l *lane) (full bool, err error) 
 	for _, p := range parcels {
 		group.Go(func() error {
 			now := s.Clock.Now()
-			if until := l.rest(now); ctx.Err() != nil || !until.IsZero() || time.Since(taken) > l.limit {
+			if until := l.rest(now); stopping(ctx) || !until.IsZero() || time.Since(taken) > l.limit {
 				answers <- p.putOff(until, now) // a stop, a provider that is away, or a lease that would not last: it was not tried
 				return nil
 			}
@@ -162,6 +162,8 @@ func (s *Service) sendTurn(ctx context.Context, l *lane) (full bool, err error) 
 	close(answers)
 	return len(messages) >= batch && batch > 1 || batch == 1 && l.allowed(s.Clock.Now()) > 1, errors.Join(failure, <-settling)
 }
+
+func stopping(ctx context.Context) bool { return ctx.Err() != nil }
 
 // settleAll writes down what came of messages as their answers come: those that came while others were written are written
 // together. A stop does not end it, since what was sent is not to be sent again.
@@ -193,6 +195,7 @@ func label(o delivery.Outcome) string {
 		return "dead"
 	case delivery.Refused:
 		return "refused"
+	case delivery.Later:
 	}
 	return "later"
 }

@@ -79,9 +79,10 @@ func (h *household) became(channel string) map[string]int {
 	return out
 }
 
-func (h *household) eventually(channel, became string, n int) {
+// pushed waits until so many pushes have become that.
+func (h *household) pushed(became string, n int) {
 	h.t.Helper()
-	testkit.Eventually(h.t, fmt.Sprintf("%d messages by %s: %s", n, channel, became), func() bool { return h.became(channel)[became] == n })
+	testkit.Eventually(h.t, fmt.Sprintf("%d pushes: %s", n, became), func() bool { return h.became("push")[became] == n })
 }
 
 // done makes Bob complete a task.
@@ -97,7 +98,7 @@ func TestANotificationReachesEveryDeviceAndTheMailbox(t *testing.T) {
 	iphone, pixel := h.device(ann, "ios"), h.device(ann, "android")
 	others := h.device(bob, "ios")
 	h.done("Mow the lawn")
-	h.eventually("push", "sent", 2)
+	h.pushed("sent", 2)
 	for platform, pushes := range map[string][]pushtest.Push{"ios": to.APNs.Pushes(iphone), "android": to.FCM.Pushes(pixel)} {
 		if len(pushes) != 1 {
 			t.Fatalf("%s: %d pushes", platform, len(pushes))
@@ -163,8 +164,8 @@ func TestQuietHoursHoldPushesAndThenFoldThem(t *testing.T) {
 		t.Errorf("%d pushes in quiet hours", n)
 	}
 	h.at("2026-03-10T14:00:00Z")
-	h.eventually("push", "sent", 3)
-	h.eventually("push", "suppressed: folded", 3)
+	h.pushed("sent", 3)
+	h.pushed("suppressed: folded", 3)
 	var bodies []string
 	for _, p := range to.APNs.Pushes(token) {
 		bodies = append(bodies, p.Title+" | "+p.Body)
@@ -199,7 +200,7 @@ func TestWhatBecameUntrueWhileItWaitedIsNotSent(t *testing.T) {
 	testkit.Deliver(t, s, events.TaskDeleted, deleted)
 	h.change(later, func(t *events.TaskRef) { t.NextDueDate = "2026-03-20" })
 	h.at("2026-03-11T19:00:00Z")
-	h.eventually("push", "sent", 1)
+	h.pushed("sent", 1)
 	if p := to.APNs.All(); len(p) != 1 || p[0].Body != "“True” is due tomorrow." || p[0].Category != "TASK" || p[0].Badge != 2 { // the day's overview is in the inbox too
 		t.Errorf("pushes %+v", p)
 	}
@@ -222,8 +223,7 @@ func TestADeadTokenIsSilencedAndAnAliveOneIsNot(t *testing.T) {
 	})
 	h.done("Sweep")
 	testkit.Eventually(t, "the alive ones are pushed to", func() bool { return len(to.APNs.Pushes(alive)) == 2 && len(to.APNs.Pushes(again)) == 1 })
-	var list struct{ Items []struct{ Token string } }
-	list = testkit.JSON[struct{ Items []struct{ Token string } }](t, h.As(t, ann).Want(200, "GET", "/api/notifications/devices/", nil))
+	list := testkit.JSON[struct{ Items []struct{ Token string } }](t, h.As(t, ann).Want(200, "GET", "/api/notifications/devices/", nil))
 	if len(list.Items) != 2 {
 		t.Errorf("devices %+v", list)
 	}
@@ -281,7 +281,7 @@ func TestAProviderThatIsAwayForAnHourLosesNothingAndDoublesNothing(t *testing.T)
 			t.Errorf("%d pushes to one device", n)
 		}
 	}
-	h.eventually("push", "sent", 6)
+	h.pushed("sent", 6)
 }
 
 func TestTooManyRequestsAreWaitedOut(t *testing.T) {
