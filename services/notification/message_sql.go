@@ -11,8 +11,13 @@ import (
 	"hearth.internal/pkg/pg"
 )
 
-// due is true of a message m of the lane that may be taken at now.
-const dueMessage = `m.lane = @lane AND m.state IN ('pending', 'sending') AND m.next_at <= @now::timestamptz AND m.expires_at > @now::timestamptz`
+// due is true of a message m of the lane that may be taken at now. gathered is true of one that goes with another to the same
+// address: a mail that still waits for others has found them.
+const (
+	dueMessage = `m.lane = @lane AND m.state IN ('pending', 'sending') AND m.next_at <= @now::timestamptz AND m.expires_at > @now::timestamptz`
+	gathered   = `m.lane = @lane AND (m.next_at <= @now::timestamptz OR m.state = 'pending' AND m.tries = 0 AND m.next_at <= @gathered::timestamptz)
+			AND m.state IN ('pending', 'sending') AND m.expires_at > @now::timestamptz`
+)
 
 // claimSQL takes what is due in a lane, the longest waiting first, with all else that is due at the same addresses; several
 // senders never take the same. It answers how things stand: what has become untrue, unwanted or impossible while it waited
@@ -25,7 +30,7 @@ others AS MATERIALIZED (
 	SELECT o.id, o.state FROM (SELECT DISTINCT user_id, device_id FROM first WHERE kind IS NOT NULL) f
 	CROSS JOIN LATERAL (
 		SELECT m.id, m.state FROM messages m
-		WHERE m.user_id = f.user_id AND m.device_id IS NOT DISTINCT FROM f.device_id AND m.kind IS NOT NULL AND ` + dueMessage + `
+		WHERE m.user_id = f.user_id AND m.device_id IS NOT DISTINCT FROM f.device_id AND m.kind IS NOT NULL AND ` + gathered + `
 		LIMIT 500 FOR UPDATE SKIP LOCKED) o),
 mine AS (SELECT id, state FROM first UNION SELECT id, state FROM others),
 taken AS (
@@ -56,7 +61,11 @@ LEFT JOIN devices d ON d.id = m.device_id
 ORDER BY m.created_at, m.id`
 
 func claimMessages(ctx context.Context, q pg.Querier, lane string, batch int, now, lease time.Time) ([]message, error) {
-	rows, err := pg.All[message](ctx, q, claimSQL, pgx.NamedArgs{"lane": lane, "batch": batch, "now": now, "lease": lease})
+	by := now
+	if lane == laneMail {
+		by = now.Add(mailGathers)
+	}
+	rows, err := pg.All[message](ctx, q, claimSQL, pgx.NamedArgs{"lane": lane, "batch": batch, "now": now, "gathered": by, "lease": lease})
 	if err != nil {
 		return nil, fmt.Errorf("claim messages: %w", err)
 	}

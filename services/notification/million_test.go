@@ -10,7 +10,7 @@ import (
 	"hearth.internal/pkg/testkit"
 )
 
-// million are a million reminders that are still to come, of 20,000 persons, and as many messages that are done with; beside 500
+// million are a million reminders that are still to come, of 20,000 persons, and 200,000 messages that are done with; beside 500
 // reminders and 10,000 pushes that are due.
 const million = `
 INSERT INTO reminders (user_id, subject, subject_id, residence_id, on_date, step, fire_at)
@@ -19,7 +19,7 @@ SELECT md5('person' || n % 20000)::uuid, 'task', md5('task' || n)::uuid, md5('ho
 INSERT INTO reminders (user_id, subject, subject_id, residence_id, on_date, step, fire_at)
 SELECT md5('person' || n)::uuid, 'task', md5('due' || n)::uuid, md5('home' || n)::uuid, date '2026-03-10', 1, timestamptz '2026-03-10 09:00Z' FROM generate_series(1, 500) n;
 INSERT INTO messages (id, user_id, purpose, kind, state, lane, channel, trace, created_at, next_at, expires_at)
-SELECT md5('message' || n)::uuid, md5('person' || n % 20000)::uuid, 'task_completed', 'task_completed', 'suppressed', 'apns', 'push', '', now(), now(), now() FROM generate_series(1, 1000000) n;
+SELECT md5('message' || n)::uuid, md5('person' || n % 20000)::uuid, 'task_completed', 'task_completed', 'suppressed', 'apns', 'push', '', now(), now(), now() FROM generate_series(1, 200000) n;
 INSERT INTO messages (id, user_id, purpose, kind, state, lane, channel, trace, created_at, next_at, expires_at)
 SELECT md5('due' || n)::uuid, md5('person' || n)::uuid, 'task_completed', 'task_completed', 'pending', 'apns', 'push', '', now(), now(), now() + interval '1 day' FROM generate_series(1, 10000) n;
 ANALYZE;`
@@ -40,7 +40,7 @@ func TestAMillionThatWaitCostNothingToThoseThatAreDue(t *testing.T) {
 		index     string
 	}{
 		"reminders": {dueSQL, pgx.NamedArgs{"now": now, "batch": fireBatch}, "reminders_due"},
-		"messages":  {claimSQL, pgx.NamedArgs{"lane": laneAPNs, "batch": sendBatch, "now": now, "lease": now.Add(time.Minute)}, "messages_waiting"},
+		"messages":  {claimSQL, pgx.NamedArgs{"lane": laneAPNs, "batch": sendBatch, "now": now, "gathered": now, "lease": now.Add(time.Minute)}, "messages_waiting"},
 	} {
 		rows, err := db.Query(t.Context(), `EXPLAIN (ANALYZE, BUFFERS, COSTS OFF) `+c.statement, c.args)
 		if err != nil {

@@ -209,6 +209,29 @@ func TestWhatBecameUntrueWhileItWaitedIsNotSent(t *testing.T) {
 	}
 }
 
+func TestMailsOfAFewMinutesAreOne(t *testing.T) {
+	h, to := provide(t)
+	for i := range 4 { // over a minute and a half: the first waits for the last
+		h.done(fmt.Sprint("Task ", i))
+		h.Clock.Advance(30 * time.Second)
+	}
+	got := to.mail.Wait(t, "ann@example.org", "")
+	testkit.Eventually(t, "they are mailed", func() bool {
+		all := to.mail.To("ann@example.org")
+		got = all[len(all)-1]
+		return len(all) == 2 // the welcome before
+	})
+	for i := range 4 {
+		if !strings.Contains(got.Text, fmt.Sprintf("Task %d", i)) {
+			t.Errorf("Task %d is not in %q", i, got.Text)
+		}
+	}
+	h.Clock.Advance(10 * time.Minute)
+	if n := len(to.mail.To("ann@example.org")); n != 2 {
+		t.Errorf("%d mails", n)
+	}
+}
+
 func TestADeadTokenIsSilencedAndAnAliveOneIsNot(t *testing.T) {
 	h, to := provide(t)
 	s := h.Service
