@@ -2,6 +2,7 @@ package notification
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -34,8 +35,13 @@ type Preferences struct {
 	PreferenceFields
 }
 
-// ETag is that of the version.
-func (p Preferences) ETag() string { return httpx.ETag(p.Version) }
+// ETag is that of the version, and says whether pushes are silenced: that ends by itself.
+func (p Preferences) ETag() string {
+	if p.SnoozedUntil != nil {
+		return fmt.Sprintf(`"%d-silent"`, p.Version)
+	}
+	return httpx.ETag(p.Version)
+}
 
 // PreferenceFields are what a person may choose. Times are those of the clock on their wall.
 type PreferenceFields struct {
@@ -178,11 +184,17 @@ func (p PreferencePatch) row(now time.Time) (map[string]any, error) {
 		row["snooze_minutes"] = p.SnoozeMinutes.Value
 	}
 	if q := p.QuietHours.Value; q != nil {
-		if q.From.Set {
-			row["quiet_from"] = q.From.Value
-		}
-		if q.Until.Set {
-			row["quiet_until"] = q.Until.Value
+		for _, end := range []struct {
+			column, name string
+			at           patch.Optional[string]
+		}{{"quiet_from", "from", q.From}, {"quiet_until", "until", q.Until}} {
+			if !end.at.Set {
+				continue
+			}
+			if end.at.Value == "" { // a null: the schema lets it pass in an object that may be null itself
+				return nil, apperr.InvalidField("body.quiet_hours."+end.name, "must be a time, such as 22:00")
+			}
+			row[end.column] = end.at.Value
 		}
 	} else if p.QuietHours.Set {
 		row["quiet_from"], row["quiet_until"] = nil, nil

@@ -62,7 +62,7 @@ func TestPreferences(t *testing.T) {
 			}
 			want := wholeBody()
 			want["version"], want["due_soon_days"], want["snooze_minutes"] = 2.0, 30.0, 10080.0
-			if !reflect.DeepEqual(got, want) || put.Header.Get("ETag") != `"2"` {
+			if !reflect.DeepEqual(got, want) || put.Header.Get("ETag") != `"2-silent"` {
 				t.Errorf("%s %s", put.Header.Get("ETag"), put.Body)
 			}
 			if now := me.Want(200, "GET", preferences, nil); string(now.Body) != string(put.Body) {
@@ -74,9 +74,12 @@ func TestPreferences(t *testing.T) {
 			same := me.Want(200, "PUT", preferences, wholeBody()) // moves no reminder
 			wantTrips(t, same, 1)
 			s.Clock.Advance(48 * time.Hour)
-			if p := preferencesOf(t, me.Want(200, "GET", preferences, nil)); p.SnoozedUntil != nil || p.Version != 3 {
+			after := me.Want(200, "GET", preferences, nil, "If-None-Match", same.Header.Get("ETag")) // it is another by itself
+			if p := preferencesOf(t, after); p.SnoozedUntil != nil || p.Version != 3 {
 				t.Errorf("silent until %v, which is past", p.SnoozedUntil)
 			}
+			me.Want(304, "GET", preferences, nil, "If-None-Match", after.Header.Get("ETag"))
+			me.Want(200, "PATCH", preferences, `{}`, "If-Match", same.Header.Get("ETag")) // the version is the one
 		})
 	}
 }
@@ -146,6 +149,8 @@ func TestPreferencesThatAreNone(t *testing.T) {
 		"a channel is null": func(b map[string]any) {
 			b["kinds"].(map[string]any)["digest"] = map[string]any{"push": true, "email": nil}
 		},
+		"quiet from null":        func(b map[string]any) { b["quiet_hours"] = map[string]any{"from": nil, "until": "07:00"} },
+		"quiet until null":       func(b map[string]any) { b["quiet_hours"] = map[string]any{"from": "22:00", "until": nil} },
 		"half of the quiet ones": func(b map[string]any) { b["quiet_hours"] = map[string]any{"from": "22:00"} },
 		"quiet all day":          func(b map[string]any) { b["quiet_hours"] = map[string]any{"from": "22:00", "until": "22:00"} },
 		"a null time":            func(b map[string]any) { b["reminder_time"] = nil },
