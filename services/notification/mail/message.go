@@ -37,7 +37,7 @@ func (s *SMTP) build(l Letter) (message, error) {
 	if s.server.replyTo != nil {
 		m.ReplyToMailAddress(s.server.replyTo)
 	}
-	m.Subject(words.Subject)
+	m.Subject(header(words.Subject))
 	m.SetDate()
 	m.SetMessageIDWithValue(l.ID.String() + "@" + s.server.domain())
 	// Nobody has written it (RFC 3834), and nobody's holiday is to be answered to it.
@@ -75,5 +75,5 @@ func recipient(l Letter) (*mail.Address, error) {
 	if err != nil || domain == "" {
 		return nil, fmt.Errorf("%w: its domain is none", errAddress)
 	}
-	return &mail.Address{Name: clean(l.Name, longestName), Address: l.To[:at+1] + domain}, nil
+	return &mail.Address{Name: header(clean(l.Name, longestName)), Address: l.To[:at+1] + domain}, nil
 }

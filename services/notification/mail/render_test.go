@@ -151,9 +151,9 @@ func TestWhatPeopleTypeIsTextAndNothingElse(t *testing.T) {
 }
 
 func TestAStrangersNameIsNoLink(t *testing.T) {
-	out := render(t, mail.Options{}, mail.Letter{Purpose: mail.Invitation, Actor: "Win at https://evil.example/now", Residence: "www.evil.example", Code: "K7QX2MPA"})
+	out := render(t, mail.Options{}, mail.Letter{Purpose: mail.Invitation, Actor: "Win at https://evil.example/now", Residence: "www.evil.example evil\u3002example", Code: "K7QX2MPA"})
 	for _, text := range []string{out.Subject, out.HTML, out.Text} {
-		if strings.Contains(text, "evil.example") || strings.Contains(text, "https://evil") {
+		if strings.Contains(text, "evil.example") || strings.Contains(text, "evil\u3002example") || strings.Contains(text, "https://evil") {
 			t.Errorf("a mail program makes a link of it: %s", text)
 		}
 	}

@@ -88,6 +88,18 @@ func TestAMailArrivesWhole(t *testing.T) {
 	}
 }
 
+// A name of plain ASCII is not encoded, and then a mail program would decode what is in it.
+func TestANameHidesNothingInAHeader(t *testing.T) {
+	server := mailtest.Start(t)
+	s := open(t, server)
+	hidden := "=?utf-8?q?evil=2Eexample?="
+	send(t, s, mail.Letter{ID: uuid.Must(uuid.NewV7()), Purpose: mail.Invitation, To: "eve@example.com", Name: hidden, Locale: "en", Residence: hidden, Actor: hidden})
+	m := server.Wait(t, "eve@example.com", "invites you")
+	if strings.Contains(m.Subject, "evil.example") || strings.Contains(string(m.Raw), hidden) {
+		t.Errorf("its subject is %q, and it is\n%s", m.Subject, m.Raw)
+	}
+}
+
 func TestEveryWayToSignIn(t *testing.T) {
 	for _, o := range []mailtest.Options{
 		{TLS: "starttls", Username: "u", Password: "p ä"}, {TLS: "tls", Username: "u", Password: "p"}, {TLS: "tls"}, {TLS: "starttls"}, {TLS: "none"},

@@ -32,13 +32,18 @@ func clean(text string, longest int) string {
 	return text
 }
 
-var linkable = regexp.MustCompile(`([.:/])(\S)`)
+// linkable are what addresses are made of; browsers take the full stops of other scripts for dots.
+var linkable = regexp.MustCompile(`([.:/\x{3002}\x{ff0e}\x{ff61}])(\S)`)
 
 // name is clean for what people call themselves and their homes. Strangers get mails with it: one who calls himself
 // "Win at example.com" must not get his link into them, so that mail programs find no address in it to make a link of.
 func name(text string) string {
 	return linkable.ReplaceAllString(clean(text, longestName), "$1\u2060$2")
 }
+
+// header is a text that stands in a header. What looks like an encoded word (RFC 2047) in it is none: decoded, it would say
+// what it was cleaned of.
+func header(text string) string { return strings.ReplaceAll(text, "=?", "=\u2060?") }
 
 // sentence is a text without the full stop, for a subject.
 func sentence(text string) string { return strings.TrimSuffix(text, ".") }
