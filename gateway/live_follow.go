@@ -199,11 +199,11 @@ func (e liveEntry) concerns(s *subscriber) (home uuid.UUID, concerned bool) {
 // LiveUpdate is an event as a client reads it.
 type LiveUpdate struct {
 	Type        string     `json:"type" doc:"What happened, as in the event's own field"`
-	ID          *uuid.UUID `json:"id" doc:"Of what it is about; null: the person's own inbox or subscription"`
-	ResidenceID *uuid.UUID `json:"residence_id" doc:"Where it is, or was; null: it is the person's own, or they see the residence only now or no longer"`
+	ID          *uuid.UUID `json:"id" nullable:"true" format:"uuid" doc:"Of what it is about; null: the person's own inbox or subscription"`
+	ResidenceID *uuid.UUID `json:"residence_id" nullable:"true" format:"uuid" doc:"Where it is, or was; null: it is the person's own, or they see the residence only now or no longer"`
 	Version     int        `json:"version" doc:"Of what it is about, after the change; 0: it has none"`
 	Change      string     `json:"change,omitempty" doc:"created, changed, favorite or deleted; of members joined, left, removed, role or transferred"`
-	ActorID     *uuid.UUID `json:"actor_id" doc:"Who did it; null: it is not told"`
+	ActorID     *uuid.UUID `json:"actor_id" nullable:"true" format:"uuid" doc:"Who did it; null: it is not told"`
 }
 
 // frame is the entry as an event for those who see the home.

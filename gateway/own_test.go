@@ -154,6 +154,15 @@ func TestDocumentIsMergedFromTheServices(t *testing.T) {
 	if string(d.Components.Schemas["Credentials"]) != `{"type":"object","maxProperties":10000000000000001}` {
 		t.Errorf("numbers suffer: %s", d.Components.Schemas["Credentials"])
 	}
+	var update struct{ Properties map[string]struct{ Type any } }
+	if err := json.Unmarshal(d.Components.Schemas["LiveUpdate"], &update); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"id", "residence_id", "actor_id"} { // an app reads them by what is said here
+		if kinds, several := update.Properties[name].Type.([]any); !several || !slices.Contains(kinds, any("null")) {
+			t.Errorf("%s of a live update is never null: %v", name, update.Properties[name].Type)
+		}
+	}
 	if !strings.Contains(string(d.Paths["/api/auth/login/"]["post"]), "schemas/AuthItem") || !strings.Contains(string(d.Components.Schemas["Box"]), "schemas/TaskItem") {
 		t.Error("references do not follow the names")
 	}
