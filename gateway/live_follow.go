@@ -136,14 +136,20 @@ func (b *broadcast) resumable(ctx context.Context, text string, known place) (li
 	if id.compare(known.id) <= 0 {
 		return id, nil // looked for when it is read from
 	}
-	messages, err := b.rdb.XRangeN(ctx, cache.LiveKey, id.String(), id.String(), 1).Result()
-	if err != nil {
-		return liveID{}, fmt.Errorf("heard live updates: %w", err)
-	}
-	if len(messages) == 0 {
-		return liveID{}, nil
+	if there, err := b.there(ctx, id); err != nil || !there {
+		return liveID{}, err
 	}
 	return id, nil
+}
+
+// there reports whether the stream has the entry. To ask for that alone costs next to nothing; all that came after an id
+// that is none, or is too old, would be read in vain.
+func (b *broadcast) there(ctx context.Context, id liveID) (bool, error) {
+	messages, err := b.rdb.XRangeN(ctx, cache.LiveKey, id.String(), id.String(), 1).Result()
+	if err != nil {
+		return false, fmt.Errorf("heard live updates: %w", err)
+	}
+	return len(messages) > 0, nil
 }
 
 // since answers what came after an entry until another, and whether it is all: not when the first is there no longer, or
@@ -151,6 +157,9 @@ func (b *broadcast) resumable(ctx context.Context, text string, known place) (li
 func (b *broadcast) since(ctx context.Context, from, until liveID) (missed []liveEntry, whole bool, err error) {
 	if from == (liveID{}) {
 		return nil, false, nil
+	}
+	if there, err := b.there(ctx, from); err != nil || !there {
+		return nil, false, err
 	}
 	end := until
 	if from.compare(until) > 0 { // heard at a gateway that is ahead of this one

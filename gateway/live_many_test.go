@@ -13,12 +13,15 @@ import (
 	"os/exec"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/redis/go-redis/v9"
 
+	"hearth.internal/pkg/events"
 	"hearth.internal/pkg/testkit"
 )
 
@@ -242,4 +245,42 @@ func (c *childGateway) memory(t *testing.T) (resident, used int) {
 		t.Fatal("the gateway does not say what memory it uses")
 	}
 	return resident, used
+}
+
+// counted counts the entries that are asked for again.
+type counted struct{ entries atomic.Int64 }
+
+func (c *counted) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+func (c *counted) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return next
+}
+
+func (c *counted) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		err := next(ctx, cmd)
+		if read, ok := cmd.(*redis.XMessageSliceCmd); ok {
+			c.entries.Add(int64(len(read.Val())))
+		}
+		return err
+	}
+}
+
+func TestAnIDThatIsNotThereCostsNothing(t *testing.T) {
+	w := build(t)
+	w.village()
+	token, _ := w.signIn("UTC")
+	last := w.tell(t, make([]events.Update, liveReplay/2)...)
+	testkit.Eventually(t, "the gateway has read them", func() bool {
+		at, _ := w.live.position()
+		return at.id.String() == last
+	})
+	var read counted
+	w.live.rdb.AddHook(&read)
+	for _, unknown := range []string{"0-1", "1-1", "99999999999999-0"} {
+		w.listen(t, token, "Last-Event-ID", unknown).next("reset")
+	}
+	if n := read.entries.Load(); n != 0 {
+		t.Errorf("read %d entries of the stream in vain", n)
+	}
 }
