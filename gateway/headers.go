@@ -136,6 +136,11 @@ func (g *Gateway) protect(x *exchange, h *fasthttp.ResponseHeader) {
 			h.Set(fiber.HeaderCacheControl, "no-store")
 		}
 	}
+	// A phone that somebody else signs in on must not show what it keeps of another: a tag that is of a version is the same
+	// for everybody.
+	if bytes.HasPrefix(h.Peek(fiber.HeaderCacheControl), []byte("private")) {
+		h.Add(fiber.HeaderVary, fiber.HeaderAuthorization)
+	}
 	if len(g.origins) > 0 {
 		g.allowOrigin(x, h)
 	}

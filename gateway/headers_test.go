@@ -116,6 +116,9 @@ func TestHeadersOfAnswers(t *testing.T) {
 		h.Add("Set-Cookie", "b=2")
 		if r.URL.Query().Has("tag") {
 			h.Set("ETag", `"7"`)
+			if r.Header.Get("If-None-Match") == `"7"` {
+				rw.WriteHeader(http.StatusNotModified)
+			}
 		}
 	})
 	a := w.want(t, 200, "GET", "/api/tasks/", token, nil, "X-Request-Id", "mine-1")
@@ -135,8 +138,14 @@ func TestHeadersOfAnswers(t *testing.T) {
 	if len(h["Set-Cookie"]) != 2 || len(h["Date"]) != 1 || len(h["Server-Timing"]) != 1 {
 		t.Errorf("headers %v", h)
 	}
-	if a := w.want(t, 200, "GET", "/api/tasks/?tag", token, nil); a.Header.Get("Cache-Control") != "private, no-cache" || a.Header.Get("ETag") != `"7"` {
-		t.Errorf("with a tag: %v", a.Header)
+	for status, tag := range map[int]string{200: "", 304: `"7"`} {
+		a := w.want(t, status, "GET", "/api/tasks/?tag", token, nil, "If-None-Match", tag)
+		if a.Header.Get("Cache-Control") != "private, no-cache" || a.Header.Get("ETag") != `"7"` || a.Header.Get("Vary") != "Authorization" {
+			t.Errorf("with a tag: %d %v", status, a.Header)
+		}
+	}
+	if h.Get("Vary") != "" {
+		t.Errorf("what nobody keeps varies: %q", h.Get("Vary"))
 	}
 	// The first request asked auth (and Redis); this one asked nobody but the service.
 	if got := a.Header.Get("Server-Timing"); !strings.HasPrefix(got, `db;desc="3", redis;desc="`) {
