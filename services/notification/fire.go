@@ -241,14 +241,28 @@ func sayWarranty(t *told, d due, say language.Speaker, today day.Day, now time.T
 	t.title, t.body = say.Say("warranty_expiring.title", nil), say.Say(body, args)
 }
 
-// comeBack brings a notification back that was put off. One that was deleted meanwhile does not.
+// comeBack brings a notification back that was put off. One that was deleted meanwhile does not. What was due tomorrow may be
+// due today by then, or overdue.
 func (f firing) comeBack(d due, to recipient) *told {
 	n, there := f.snoozed[d.SubjectID]
 	if !there || n.UserID != d.UserID {
 		return nil
 	}
-	return &told{to: to, id: d.SubjectID, kind: n.Kind, residence: n.ResidenceID, subject: n.SubjectID, title: n.Title, body: n.Body,
+	t := &told{to: to, id: d.SubjectID, kind: n.Kind, residence: n.ResidenceID, subject: n.SubjectID, title: n.Title, body: n.Body,
 		data: n.Data, expires: f.now.Add(newsWaits), again: true}
+	zone := to.timing().Zone
+	today := day.In(f.now, zone)
+	switch n.Kind {
+	case TaskDueSoon, TaskOverdue:
+		if on, err := day.Parse(n.Data["due_date"]); err == nil {
+			sayTask(t, due{Title: n.Data["task"], OnDate: &on}, to.speaker(), today, f.now, zone)
+		}
+	case WarrantyExpiring:
+		if on, err := day.Parse(n.Data["end_date"]); err == nil && !today.After(on) {
+			sayWarranty(t, due{Title: n.Data["document"], ItemName: new(n.Data["item"]), OnDate: &on}, to.speaker(), today, f.now)
+		}
+	}
+	return t
 }
 
 // digest tells a person of their day, if there is anything to tell.

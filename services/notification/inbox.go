@@ -95,7 +95,7 @@ WITH n AS (SELECT * FROM jsonb_to_recordset(@rows::jsonb) AS r(id uuid, user_id 
 fresh AS (
 	INSERT INTO notifications AS x (id, user_id, kind, residence_id, subject_id, title, body, data, created_at)
 	SELECT n.id, n.user_id, n.kind, n.residence_id, n.subject_id, n.title, n.body, n.data, @now::timestamptz FROM n
-	ON CONFLICT (id) DO UPDATE SET read_at = NULL, created_at = excluded.created_at, title = excluded.title, body = excluded.body
+	ON CONFLICT (id) DO UPDATE SET read_at = NULL, created_at = excluded.created_at, kind = excluded.kind, title = excluded.title, body = excluded.body
 	WHERE (SELECT n.again FROM n WHERE n.id = x.id)
 	RETURNING x.id, x.user_id),
 sent AS (

@@ -384,3 +384,34 @@ func TestWhatIsPutOffComesBack(t *testing.T) {
 		t.Errorf("%d pushes: it came back more than once", n)
 	}
 }
+
+func TestWhatComesBackSaysWhatIsSoThen(t *testing.T) {
+	h, to := provide(t)
+	token := h.device(ann, "ios")
+	h.task("Mow", "2026-03-12")
+	h.at("2026-03-11T08:00:00Z")
+	testkit.Eventually(t, "it is pushed", func() bool { return len(to.APNs.Pushes(token)) > 0 })
+	id, _, err := pg.Scalar[uuid.UUID](t.Context(), h.DB, `SELECT id FROM notifications WHERE kind = 'task_due_soon' AND user_id = @user`, pgx.NamedArgs{"user": ann})
+	if err != nil {
+		t.Fatal(err)
+	}
+	says := func() string {
+		t.Helper()
+		return all[struct{ Said string }](t, h.Service, `SELECT kind || ': ' || body AS said FROM notifications WHERE id = @id`, pgx.NamedArgs{"id": id})[0].Said
+	}
+	if got := says(); got != "task_due_soon: “Mow” is due tomorrow." {
+		t.Fatal(got)
+	}
+	for _, c := range []struct{ until, says string }{
+		{"2026-03-12T20:00:00Z", "task_due_soon: “Mow” is due today."}, {"2026-03-13T20:00:00Z", "task_overdue: “Mow” was due yesterday."},
+	} {
+		h.As(t, ann).Want(200, "POST", "/api/notifications/"+id.String()+"/snooze/", `{"until":"`+c.until+`"}`)
+		h.at(c.until)
+		testkit.Eventually(t, "it is back at "+c.until, func() bool {
+			return len(all[struct{ ID uuid.UUID }](t, h.Service, `SELECT id FROM notifications WHERE id = @id AND read_at IS NULL`, pgx.NamedArgs{"id": id})) == 1
+		})
+		if got := says(); got != c.says {
+			t.Errorf("at %s it says %q", c.until, got)
+		}
+	}
+}
