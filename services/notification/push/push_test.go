@@ -69,7 +69,7 @@ func message(token string) push.Message {
 	return push.Message{
 		ID: uuid.MustParse("0199d3a0-7c1e-7d00-8000-000000000001"), Token: token,
 		Title: "Clean the gutters", Body: "Due tomorrow at Elm Street", Badge: 3,
-		Collapse: "task:0199d3a0-7c1e-7d00-8000-0000000000aa", Thread: "0199d3a0-7c1e-7d00-8000-0000000000bb", Category: "TASK",
+		Collapse: "task-0199d3a0-7c1e-7d00-8000-0000000000aa", Thread: "0199d3a0-7c1e-7d00-8000-0000000000bb", Category: "TASK",
 		Data: map[string]string{
 			"notification_id": "0199d3a0-7c1e-7d00-8000-000000000001", "kind": "task_due_soon",
 			"residence_id": "0199d3a0-7c1e-7d00-8000-0000000000bb", "subject_id": "0199d3a0-7c1e-7d00-8000-0000000000aa",
