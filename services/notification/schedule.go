@@ -13,19 +13,19 @@ type wall int
 func (w wall) String() string { return fmt.Sprintf("%02d:%02d", int(w)/60, int(w)%60) }
 
 // on is the instant at which clocks in the zone show the time on that day. Where the time is skipped, as in spring, it is
-// as much later as the clocks jump; where it comes twice, as in autumn, it is the first.
+// as much later as the clocks jump, or earlier where later is another day; where it comes twice, as in autumn, it is the first.
 func (w wall) on(d day.Day, zone *time.Location) time.Time {
 	year, month, dom := d.Date()
-	t := time.Date(year, month, dom, int(w)/60, int(w)%60, 0, 0, zone)
-	if shown := shows(t); shown < w && day.In(t, zone).Equal(d) {
-		t = t.Add(time.Duration(w-shown) * time.Minute) // time.Date counted with the clocks as they are after the jump
+	read := time.Date(year, month, dom, int(w)/60, int(w)%60, 0, 0, time.UTC)
+	by := func(clocks time.Time) time.Time { // the instant, if clocks are as they are then
+		_, ahead := clocks.In(zone).Zone()
+		return read.Add(-time.Duration(ahead) * time.Second).In(zone)
 	}
-	for _, back := range []time.Duration{time.Hour, 30 * time.Minute} { // by as much clocks are put back
-		if earlier := t.Add(-back); shows(earlier) == shows(t) {
-			return earlier
-		}
+	before, after := by(read.AddDate(0, 0, -1)), by(read.AddDate(0, 0, 1))
+	if shows(before) != w && shows(after) == w || !day.In(before, zone).Equal(d) {
+		return after
 	}
-	return t
+	return before
 }
 
 func shows(t time.Time) wall { return wall(t.Hour()*60 + t.Minute()) }

@@ -28,7 +28,10 @@ func TestTheClockOnTheWall(t *testing.T) {
 		{"America/New_York", "2026-11-01", "01:30", "2026-11-01T05:30:00Z"},
 		{"Australia/Lord_Howe", "2026-10-04", "02:15", "2026-10-03T15:45:00Z"}, // by half an hour: 02:45
 		{"Australia/Lord_Howe", "2026-04-05", "01:45", "2026-04-04T14:45:00Z"},
-		{"Asia/Beirut", "2026-03-29", "00:30", "2026-03-28T22:30:00Z"}, // midnight itself is skipped: 01:30
+		{"Asia/Beirut", "2026-03-29", "00:30", "2026-03-28T22:30:00Z"},    // midnight itself is skipped: 01:30
+		{"America/Havana", "2026-03-08", "00:30", "2026-03-08T05:30:00Z"}, // likewise: not the day before
+		{"America/Santiago", "2026-09-06", "00:00", "2026-09-06T04:00:00Z"},
+		{"Antarctica/Troll", "2026-10-25", "01:30", "2026-10-24T23:30:00Z"}, // comes twice, two hours apart
 		{"Pacific/Apia", "2026-06-01", "09:00", "2026-05-31T20:00:00Z"},
 	} {
 		var hour, minute int
@@ -153,6 +156,36 @@ func TestQuietHours(t *testing.T) {
 		}
 		if got := c.ends(now, zone(t, "Europe/Berlin")).Format(time.RFC3339); got != c.want {
 			t.Errorf("%+v at %s: %s, wanted %s", c.quiet, c.now, got, c.want)
+		}
+	}
+}
+
+// TestTheClockOnEveryWall: in whatever zone and on whatever day, the clock shows the time that was wanted when it is there at
+// all, the first time it does; and it is that day.
+func TestTheClockOnEveryWall(t *testing.T) {
+	for _, name := range []string{
+		"Africa/Cairo", "Africa/Casablanca", "America/Asuncion", "America/Havana", "America/New_York", "America/Nuuk", "America/Santiago", "America/St_Johns",
+		"Antarctica/Troll", "Asia/Beirut", "Asia/Gaza", "Asia/Jerusalem", "Asia/Kathmandu", "Atlantic/Azores", "Australia/Lord_Howe", "Europe/Berlin",
+		"Europe/Dublin", "Pacific/Apia", "Pacific/Chatham", "Pacific/Easter", "Pacific/Kiritimati", "Pacific/Norfolk", "Pacific/Pago_Pago", "UTC",
+	} {
+		z := zone(t, name)
+		for d := day.Must("2025-01-01"); d.Before(day.Must("2028-01-01")); d = d.AddDays(1) {
+			step := wall(15)
+			if d.AddDays(-1).Start(z).Add(72*time.Hour).Equal(d.AddDays(2).Start(z)) {
+				step = 8 * 60 // no clock changes near that day
+			}
+			for w := wall(0); w < 24*60; w += step {
+				got := w.on(d, z)
+				if !day.In(got, z).Equal(d) {
+					t.Errorf("%s on %s in %s is on another day: %s", w, d, name, got)
+				}
+				shown := func(at time.Time) bool { return shows(at.In(z)) == w && day.In(at, z).Equal(d) }
+				for near := got.Add(-3 * time.Hour); near.Before(got.Add(3 * time.Hour)); near = near.Add(30 * time.Minute) {
+					if shown(near) && (near.Before(got) || !shown(got)) {
+						t.Errorf("%s on %s in %s: %s, and it is %s already at %s", w, d, name, got, w, near)
+					}
+				}
+			}
 		}
 	}
 }
