@@ -54,7 +54,9 @@ ORDER BY d.seen_at DESC, d.id DESC LIMIT @limit::int`
 WITH gone AS (DELETE FROM devices d WHERE d.id = @id::uuid AND d.user_id = @user_id::uuid AND d.dead_at IS NULL RETURNING d.id),
 stopped AS (
 	UPDATE messages m SET state = 'suppressed', reason = 'no_device', settled_at = @now::timestamptz
-	WHERE m.user_id = @user_id::uuid AND m.channel = 'push' AND m.state = 'pending' AND m.device_id IN (SELECT id FROM gone))
+	WHERE m.id IN (
+		SELECT w.id FROM messages w WHERE w.user_id = @user_id::uuid AND w.channel = 'push' AND w.state = 'pending'
+			AND w.device_id IN (SELECT id FROM gone) ORDER BY w.id FOR UPDATE))
 SELECT EXISTS (SELECT FROM gone)`
 )
 

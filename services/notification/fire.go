@@ -12,6 +12,7 @@ import (
 
 	"hearth.internal/notification/language"
 	"hearth.internal/notification/mail"
+	"hearth.internal/pkg/apperr"
 	"hearth.internal/pkg/day"
 )
 
@@ -43,25 +44,27 @@ func (s *Service) remind(ctx context.Context) {
 }
 
 // fireTurn fires a batch of what is due, and reports whether there may be more. Where one of them cannot be fired, they are
-// fired one by one, and that one is put off.
+// fired one by one, and that one is put off. A database that is away, or a deadlock, is waited out by all.
 func (s *Service) fireTurn(ctx context.Context) (full bool, err error) {
-	n, err := s.fire(ctx, fireBatch)
-	if err == nil || ctx.Err() != nil {
-		return n == fireBatch, err
+	fired, err := s.fire(ctx, fireBatch)
+	if err == nil || ctx.Err() != nil || apperr.ServiceUnavailable.Has(err) { // the database's, not the reminders'
+		return len(fired) == fireBatch, err
 	}
 	failures := []error{err}
 	for range fireBatch {
-		switch n, err := s.fire(ctx, 1); {
+		switch fired, err := s.fire(ctx, 1); {
+		case err != nil && (len(fired) == 0 || apperr.ServiceUnavailable.Has(err)):
+			return false, errors.Join(append(failures, err)...)
 		case err != nil:
 			failures = append(failures, err)
-			if err := postponeFirst(ctx, s.DB, s.Clock.Now()); err != nil {
+			if err := postpone(ctx, s.DB, fired[0], s.Clock.Now()); err != nil {
 				return false, errors.Join(append(failures, err)...)
 			}
-		case n == 0:
+		case len(fired) == 0:
 			return false, errors.Join(failures...)
 		}
 	}
-	return true, nil
+	return false, errors.Join(failures...)
 }
 
 // due is a reminder whose time has come, with what it is about.
@@ -80,15 +83,14 @@ type due struct {
 }
 
 // fire fires up to so many reminders in one transaction: nobody else fires them at the same time, and what has been told is
-// told with the next step.
-func (s *Service) fire(ctx context.Context, batch int) (n int, err error) {
-	err = pgx.BeginFunc(ctx, s.DB, func(tx pgx.Tx) error {
+// told with the next step. It answers those that were due, also when it fails.
+func (s *Service) fire(ctx context.Context, batch int) (rows []due, err error) {
+	err = pgx.BeginFunc(ctx, s.DB, func(tx pgx.Tx) (err error) {
 		now := s.Clock.Now()
-		rows, err := readDue(ctx, tx, now, batch)
+		rows, err = readDue(ctx, tx, now, batch)
 		if err != nil || len(rows) == 0 {
 			return err
 		}
-		n = len(rows)
 		firing, err := s.gather(ctx, tx, rows, now)
 		if err != nil {
 			return err
@@ -108,12 +110,12 @@ func (s *Service) fire(ctx context.Context, batch int) (n int, err error) {
 		return moveOn(ctx, tx, next)
 	})
 	if err != nil {
-		return 0, fmt.Errorf("fire: %w", err)
+		return rows, fmt.Errorf("fire: %w", err)
 	}
-	if n > 0 {
+	if len(rows) > 0 {
 		s.wake()
 	}
-	return n, nil
+	return rows, nil
 }
 
 // firing is what is known while a batch fires.
@@ -155,7 +157,10 @@ func (s *Service) gather(ctx context.Context, tx pgx.Tx, rows []due, now time.Ti
 // step is what a reminder says now, if anything, and what comes after it.
 func (f firing) step(d due) (*told, reminder) {
 	then := reminder{UserID: d.UserID, Subject: d.Subject, SubjectID: d.SubjectID, ResidenceID: d.ResidenceID, OnDate: d.OnDate, Step: d.Step}
-	to := f.people[d.UserID]
+	to, there := f.people[d.UserID]
+	if !there { // they are gone
+		return nil, then
+	}
 	switch d.Subject {
 	case aboutDigest:
 		return f.digest(d, to, then)

@@ -46,13 +46,12 @@ func moveOn(ctx context.Context, tx pgx.Tx, next []reminder) error {
 	return nil
 }
 
-// postponeFirst puts the first that is due off.
-func postponeFirst(ctx context.Context, q pg.Querier, now time.Time) error {
+// postpone puts a reminder off that could not be fired, unless it is another by now.
+func postpone(ctx context.Context, q pg.Querier, d due, now time.Time) error {
 	_, err := pg.Exec(ctx, q, `
-		UPDATE reminders r SET fire_at = @later::timestamptz FROM (
-			SELECT user_id, subject, subject_id FROM reminders WHERE fire_at <= @now::timestamptz ORDER BY fire_at LIMIT 1 FOR UPDATE SKIP LOCKED) f
-		WHERE r.user_id = f.user_id AND r.subject = f.subject AND r.subject_id = f.subject_id`,
-		pgx.NamedArgs{"now": now, "later": now.Add(postponed)})
+		UPDATE reminders SET fire_at = @later::timestamptz
+		WHERE user_id = @user_id::uuid AND subject = @subject AND subject_id = @subject_id::uuid AND fire_at = @fire_at::timestamptz`,
+		pgx.NamedArgs{"user_id": d.UserID, "subject": d.Subject, "subject_id": d.SubjectID, "fire_at": d.FireAt, "later": now.Add(postponed)})
 	if err != nil {
 		return fmt.Errorf("postpone a reminder: %w", err)
 	}
@@ -96,14 +95,14 @@ type returning struct {
 	Data        map[string]string
 }
 
-// readSnoozed reads notifications, but for those that are not true any more.
+// readSnoozed reads and holds notifications, but for those that are not true any more: what is deleted meanwhile stays so.
 func readSnoozed(ctx context.Context, tx pgx.Tx, ids []uuid.UUID) (map[uuid.UUID]returning, error) {
 	if len(ids) == 0 {
 		return nil, nil
 	}
 	rows, err := pg.All[returning](ctx, tx, `
 		SELECT n.id, n.user_id, n.kind, n.residence_id, n.subject_id, n.title, n.body, n.data FROM notifications n
-		WHERE n.id = ANY(@ids::uuid[]) AND NOT `+stale, pgx.NamedArgs{"ids": ids})
+		WHERE n.id = ANY(@ids::uuid[]) AND NOT `+stale+` ORDER BY n.id FOR UPDATE OF n`, pgx.NamedArgs{"ids": ids})
 	if err != nil {
 		return nil, fmt.Errorf("snoozed notifications: %w", err)
 	}

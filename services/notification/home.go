@@ -18,7 +18,8 @@ func (s *Service) residenceCreated(ctx context.Context, tx pgx.Tx, e events.Rece
 	if err := oneOfResidence(ctx, tx, home.ID); err != nil {
 		return err
 	}
-	if err := belong(ctx, tx, belonging{residence: home.ID, owner: home.OwnerID, members: home.MemberIDs, role: access.Member, asOf: e.AsOf()}); err != nil {
+	gone, err := belong(ctx, tx, belonging{residence: home.ID, owner: home.OwnerID, members: home.MemberIDs, role: access.Member, asOf: e.AsOf()})
+	if err != nil || gone {
 		return err
 	}
 	if err := nameHome(ctx, tx, home); err != nil {
@@ -51,8 +52,8 @@ func (s *Service) membersChanged(ctx context.Context, tx pgx.Tx, e events.Receiv
 	if err := oneOfResidence(ctx, tx, m.ResidenceID); err != nil {
 		return err
 	}
-	err := belong(ctx, tx, belonging{residence: m.ResidenceID, owner: m.OwnerID, members: []uuid.UUID{m.UserID}, role: m.Role, asOf: e.AsOf()})
-	if err != nil {
+	gone, err := belong(ctx, tx, belonging{residence: m.ResidenceID, owner: m.OwnerID, members: []uuid.UUID{m.UserID}, role: m.Role, asOf: e.AsOf()})
+	if err != nil || gone {
 		return err
 	}
 	if err := s.plan(ctx, tx, ofResidence(m.ResidenceID)); err != nil {
@@ -69,10 +70,11 @@ func (s *Service) membersChanged(ctx context.Context, tx pgx.Tx, e events.Receiv
 // forgetHome takes what is in a residence out of the inbox of somebody who does not belong to it any more.
 func (s *Service) forgetHome(ctx context.Context, tx pgx.Tx, residence, user uuid.UUID) error {
 	_, err := pg.Exec(ctx, tx, `
-		WITH gone AS (
-			DELETE FROM notifications n WHERE n.residence_id = @residence_id::uuid AND n.user_id = @user_id::uuid AND n.kind <> 'residence_shared'
+		WITH held AS (
+			SELECT n.id FROM notifications n WHERE n.residence_id = @residence_id::uuid AND n.user_id = @user_id::uuid AND n.kind <> 'residence_shared'
 				AND NOT EXISTS (SELECT FROM members m WHERE m.residence_id = n.residence_id AND m.user_id = n.user_id AND m.role IS NOT NULL)
-			RETURNING n.user_id),
+			ORDER BY n.id FOR UPDATE OF n),
+		gone AS (DELETE FROM notifications n WHERE n.id IN (SELECT id FROM held) RETURNING n.user_id),
 		whose AS (SELECT to_jsonb(array_agg(DISTINCT user_id)) AS ids FROM gone HAVING count(*) > 0)
 		`+events.ColumnsWith(`jsonb_build_object('user_ids', whose.ids)`)+` FROM whose`,
 		events.NotificationsChanged.Args(ctx, events.Inboxes{}, pgx.NamedArgs{"residence_id": residence, "user_id": user}))
@@ -92,9 +94,9 @@ type belonging struct {
 }
 
 // belong brings a residence and its members up to what is told, each row unless something later is known of it. The owner
-// is the residence's to say, not the member's: a transfer tells of the new owner alone. Locking the residence's row
-// first lets the events of one residence follow each other.
-func belong(ctx context.Context, tx pgx.Tx, t belonging) error {
+// is the residence's to say, not the member's: a transfer tells of the new owner alone. Nobody belongs to a residence that
+// is gone, which it reports, and no person who is gone belongs to any.
+func belong(ctx context.Context, tx pgx.Tx, t belonging) (gone bool, err error) {
 	known, _, err := pg.One[struct {
 		OwnerID uuid.UUID
 		Gone    bool
@@ -106,28 +108,29 @@ func belong(ctx context.Context, tx pgx.Tx, t belonging) error {
 		RETURNING owner_id, gone_at IS NOT NULL AS gone`,
 		pgx.NamedArgs{"residence_id": t.residence, "owner_id": t.owner, "as_of": t.asOf})
 	if err != nil {
-		return fmt.Errorf("residence %s: %w", t.residence, err)
+		return false, fmt.Errorf("residence %s: %w", t.residence, err)
 	}
 	if known.Gone {
-		return nil
+		return true, nil
 	}
 	_, err = pg.Exec(ctx, tx, `
 		INSERT INTO members AS m (residence_id, user_id, role, as_of)
-		SELECT @residence_id::uuid, unnest(@user_ids::uuid[]), nullif(@role::text, ''), @as_of
+		SELECT @residence_id::uuid, u.id, nullif(@role::text, ''), @as_of FROM unnest(@user_ids::uuid[]) AS u(id)
+		WHERE NOT EXISTS (SELECT FROM gone_people g WHERE g.user_id = u.id)
 		ON CONFLICT (residence_id, user_id) DO UPDATE SET role = excluded.role, as_of = excluded.as_of
 		WHERE excluded.as_of > m.as_of`,
 		pgx.NamedArgs{"residence_id": t.residence, "user_ids": t.members, "role": t.role, "as_of": t.asOf})
 	if err != nil {
-		return fmt.Errorf("members of %s: %w", t.residence, err)
+		return false, fmt.Errorf("members of %s: %w", t.residence, err)
 	}
 	_, err = pg.Exec(ctx, tx, `
 		UPDATE members SET role = CASE WHEN user_id = @owner_id THEN 'owner' ELSE 'member' END
 		WHERE residence_id = @residence_id AND (role = 'owner') <> (user_id = @owner_id)`,
 		pgx.NamedArgs{"residence_id": t.residence, "owner_id": known.OwnerID})
 	if err != nil {
-		return fmt.Errorf("owner of %s: %w", t.residence, err)
+		return false, fmt.Errorf("owner of %s: %w", t.residence, err)
 	}
-	return nil
+	return false, nil
 }
 
 func (s *Service) residenceDeleted(ctx context.Context, tx pgx.Tx, e events.Received[events.Home]) error {
@@ -141,17 +144,18 @@ func (s *Service) residenceDeleted(ctx context.Context, tx pgx.Tx, e events.Rece
 	return nil
 }
 
-// forget leaves nothing of a residence but the mark that it is gone. Its members go before its notifications: who is
-// writing one just now holds the members.
+// forget leaves nothing of a residence but the mark that it is gone. Its members and reminders go before its notifications:
+// who is writing one just now holds the members, or the reminder that it comes from.
 func forget(ctx context.Context, tx pgx.Tx, residence, owner uuid.UUID, asOf string, at time.Time) error {
 	for _, statement := range []string{
 		`INSERT INTO residences AS r (residence_id, owner_id, gone_at, as_of) VALUES (@residence_id, @owner_id, @gone_at, @as_of)
 		ON CONFLICT (residence_id) DO UPDATE SET gone_at = least(excluded.gone_at, r.gone_at), name = NULL`,
 		`DELETE FROM members WHERE residence_id = @residence_id`,
-		`DELETE FROM notifications WHERE residence_id = @residence_id`,
 		`DELETE FROM warranties WHERE residence_id = @residence_id`,
 		`DELETE FROM tasks WHERE residence_id = @residence_id`,
-		`DELETE FROM reminders WHERE residence_id = @residence_id`,
+		`DELETE FROM reminders WHERE (user_id, subject, subject_id) IN (
+			SELECT user_id, subject, subject_id FROM reminders WHERE residence_id = @residence_id ORDER BY user_id, subject, subject_id FOR UPDATE)`,
+		`DELETE FROM notifications WHERE id IN (SELECT id FROM notifications WHERE residence_id = @residence_id ORDER BY id FOR UPDATE)`,
 	} {
 		if _, err := pg.Exec(ctx, tx, statement, pgx.NamedArgs{"residence_id": residence, "owner_id": owner, "gone_at": at, "as_of": asOf}); err != nil {
 			return err // named by the caller

@@ -267,21 +267,22 @@ func (s *Service) tellMembership(ctx context.Context, tx pgx.Tx, event uuid.UUID
 
 // readReminders marks what was said of a task's date as read, in every inbox: it is done, or is due on another day.
 func (s *Service) readReminders(ctx context.Context, tx pgx.Tx, event, task uuid.UUID) error {
-	return s.settleInboxes(ctx, tx, event, `
-		UPDATE notifications SET read_at = @now::timestamptz
-		WHERE subject_id = @subject_id::uuid AND kind IN ('task_due_soon', 'task_overdue') AND read_at IS NULL RETURNING user_id`, task)
+	return s.settleInboxes(ctx, tx, event, `kind IN ('task_due_soon', 'task_overdue') AND read_at IS NULL`,
+		`UPDATE notifications SET read_at = @now::timestamptz WHERE id IN (SELECT id FROM held) AND read_at IS NULL RETURNING user_id`, task)
 }
 
 // forgetSubject takes what was said of something that is gone out of every inbox, but for what somebody did.
 func (s *Service) forgetSubject(ctx context.Context, tx pgx.Tx, event, subject uuid.UUID) error {
-	return s.settleInboxes(ctx, tx, event, `
-		DELETE FROM notifications WHERE subject_id = @subject_id::uuid
-			AND kind IN ('task_due_soon', 'task_overdue', 'task_assigned', 'warranty_expiring') RETURNING user_id`, subject)
+	return s.settleInboxes(ctx, tx, event, `kind IN ('task_due_soon', 'task_overdue', 'task_assigned', 'warranty_expiring')`,
+		`DELETE FROM notifications WHERE id IN (SELECT id FROM held) RETURNING user_id`, subject)
 }
 
-func (s *Service) settleInboxes(ctx context.Context, tx pgx.Tx, event uuid.UUID, change string, subject uuid.UUID) error {
+// settleInboxes changes those notifications of a subject of which something is true. It takes them in their order, as everybody
+// does who takes several.
+func (s *Service) settleInboxes(ctx context.Context, tx pgx.Tx, event uuid.UUID, which, change string, subject uuid.UUID) error {
 	_, err := pg.Exec(ctx, tx, `
-		WITH gone AS (`+change+`),
+		WITH held AS (SELECT id FROM notifications WHERE subject_id = @subject_id::uuid AND `+which+` ORDER BY id FOR UPDATE),
+		gone AS (`+change+`),
 		whose AS (SELECT to_jsonb(array_agg(DISTINCT user_id)) AS ids FROM gone HAVING count(*) > 0)
 		`+events.ColumnsWith(`jsonb_build_object('user_ids', whose.ids)`)+` FROM whose`,
 		events.NotificationsChanged.Args(ctx, events.Inboxes{}, pgx.NamedArgs{"subject_id": subject, "now": s.Clock.Now()}))

@@ -46,7 +46,8 @@ changed AS (UPDATE notifications n SET read_at = @now::timestamptz FROM mine WHE
 	readSQL = mineSQL + nowReadSQL + `
 stopped AS (
 	UPDATE messages m SET state = 'suppressed', reason = 'read', settled_at = @now::timestamptz
-	FROM mine WHERE m.notification_id = mine.id AND m.channel = 'push' AND m.state = 'pending'),` + changedSQL
+	WHERE m.id IN (
+		SELECT w.id FROM messages w WHERE w.notification_id IN (SELECT id FROM mine) AND w.channel = 'push' AND w.state = 'pending' ORDER BY w.id FOR UPDATE)),` + changedSQL
 
 	markUnreadSQL = mineSQL + `
 changed AS (UPDATE notifications n SET read_at = NULL FROM mine WHERE n.id = mine.id AND mine.read_at IS NOT NULL RETURNING n.*),` + changedSQL
@@ -61,9 +62,15 @@ changed AS (
 	WHERE n.user_id = @user_id::uuid AND n.read_at IS NULL AND n.id IN (SELECT id FROM mine) RETURNING n.id),
 stopped AS (
 	UPDATE messages m SET state = 'suppressed', reason = 'read', settled_at = @now::timestamptz
-	WHERE m.user_id = @user_id::uuid AND m.channel = 'push' AND m.state = 'pending' AND m.notification_id IN (SELECT id FROM changed)),
+	WHERE m.id IN (
+		SELECT w.id FROM messages w WHERE w.user_id = @user_id::uuid AND w.channel = 'push' AND w.state = 'pending'
+			AND w.notification_id IN (SELECT id FROM changed) ORDER BY w.id FOR UPDATE)),
 event AS (` + events.Columns + ` WHERE EXISTS (SELECT FROM changed))
 SELECT count(*) FROM changed`
+
+	// holdSnoozeSQL waits for a notification that comes back just now. What fires holds the reminder, and then the notification:
+	// so does whoever changes both.
+	holdSnoozeSQL = `SELECT FROM reminders WHERE user_id = @user_id::uuid AND subject = 'snooze' AND subject_id = @id::uuid FOR UPDATE`
 
 	// holdReadSQL and holdSQL wait for whoever is snoozing just now: the statement after them sees it.
 	holdReadSQL = `SELECT FROM notifications WHERE user_id = @user_id::uuid AND read_at IS NOT NULL ORDER BY id FOR UPDATE`
@@ -73,7 +80,8 @@ SELECT count(*) FROM changed`
 	goneSQL = `
 stopped AS (
 	UPDATE messages m SET state = 'suppressed', reason = 'deleted', settled_at = @now::timestamptz
-	WHERE m.user_id = @user_id::uuid AND m.state = 'pending' AND m.notification_id IN (SELECT id FROM gone)),
+	WHERE m.id IN (
+		SELECT w.id FROM messages w WHERE w.user_id = @user_id::uuid AND w.state = 'pending' AND w.notification_id IN (SELECT id FROM gone) ORDER BY w.id FOR UPDATE)),
 forgotten AS (
 	DELETE FROM reminders r WHERE r.user_id = @user_id::uuid AND r.subject = 'snooze' AND r.subject_id IN (SELECT id FROM gone)),
 event AS (` + events.Columns + ` WHERE EXISTS (SELECT FROM gone))
@@ -94,7 +102,8 @@ back AS (
 		(SELECT s.snooze_minutes FROM settings s WHERE s.user_id = @user_id::uuid), @usual::int))) AS at),` + nowReadSQL + `
 stopped AS (
 	UPDATE messages m SET state = 'suppressed', reason = 'snoozed', settled_at = @now::timestamptz
-	FROM mine WHERE m.notification_id = mine.id AND m.state = 'pending'),
+	WHERE m.id IN (
+		SELECT w.id FROM messages w WHERE w.notification_id IN (SELECT id FROM mine) AND w.state = 'pending' ORDER BY w.id FOR UPDATE)),
 kept AS (
 	INSERT INTO reminders (user_id, subject, subject_id, residence_id, fire_at)
 	SELECT mine.user_id, 'snooze', mine.id, mine.residence_id, back.at FROM mine, back
@@ -158,19 +167,21 @@ func markAllRead(ctx context.Context, q pg.Querier, user uuid.UUID, until *time.
 }
 
 func clearRead(ctx context.Context, q pg.Querier, user uuid.UUID, now time.Time) (int, error) {
-	return removeNotifications(ctx, q, holdReadSQL, clearReadSQL, inboxArgs(ctx, user, pgx.NamedArgs{"now": now}))
+	return removeNotifications(ctx, q, inboxArgs(ctx, user, pgx.NamedArgs{"now": now}), clearReadSQL, holdReadSQL)
 }
 
 func deleteNotification(ctx context.Context, q pg.Querier, user, id uuid.UUID, now time.Time) (bool, error) {
-	n, err := removeNotifications(ctx, q, holdSQL, deleteNotificationSQL, inboxArgs(ctx, user, pgx.NamedArgs{"id": id, "now": now}))
+	n, err := removeNotifications(ctx, q, inboxArgs(ctx, user, pgx.NamedArgs{"id": id, "now": now}), deleteNotificationSQL, holdSnoozeSQL, holdSQL)
 	return n > 0, err
 }
 
-// removeNotifications answers how many the second statement has removed.
-func removeNotifications(ctx context.Context, q pg.Querier, hold, remove string, args pgx.NamedArgs) (int, error) {
+// removeNotifications answers how many the statement has removed, after those that hold what it is about.
+func removeNotifications(ctx context.Context, q pg.Querier, args pgx.NamedArgs, remove string, holds ...string) (int, error) {
 	var removed []struct{ Count int }
 	b := &pgx.Batch{}
-	b.Queue(hold, args)
+	for _, hold := range holds {
+		b.Queue(hold, args)
+	}
 	b.Queue(remove, args).Query(pg.Rows(&removed))
 	if err := pg.Send(ctx, q, b); err != nil {
 		return 0, fmt.Errorf("remove notifications: %w", err)
@@ -185,7 +196,14 @@ type snoozed struct {
 }
 
 func snoozeNotification(ctx context.Context, q pg.Querier, user, id uuid.UUID, how Snooze, now time.Time) (snoozed, bool, error) {
-	return pg.One[snoozed](ctx, q, snoozeSQL, inboxArgs(ctx, user, pgx.NamedArgs{
-		"id": id, "minutes": how.Minutes, "until": how.Until, "usual": usualSnooze, "now": now,
-	}))
+	args := inboxArgs(ctx, user, pgx.NamedArgs{"id": id, "minutes": how.Minutes, "until": how.Until, "usual": usualSnooze, "now": now})
+	var out snoozed
+	var found bool
+	b := &pgx.Batch{}
+	b.Queue(holdSnoozeSQL, args)
+	b.Queue(snoozeSQL, args).Query(pg.Row(&out, &found))
+	if err := pg.Send(ctx, q, b); err != nil {
+		return out, false, fmt.Errorf("snooze a notification: %w", err)
+	}
+	return out, found, nil
 }

@@ -50,7 +50,8 @@ type content struct {
 
 const writeSQL = `
 INSERT INTO messages (id, user_id, channel, purpose, email, first_name, locale, sealed, data, trace, created_at, next_at, expires_at)
-VALUES (@id::uuid, @user_id::uuid, 'email', @purpose, @email, @first_name, @locale, @sealed::bytea, @data::jsonb, @trace, @now::timestamptz, @now::timestamptz, @expires_at::timestamptz)
+SELECT @id::uuid, @user_id::uuid, 'email', @purpose, @email, @first_name, @locale, @sealed::bytea, @data::jsonb, @trace, @now::timestamptz, @now::timestamptz, @expires_at::timestamptz
+WHERE @purpose = '` + mail.AccountDeleted + `' OR NOT EXISTS (SELECT FROM gone_people WHERE user_id = @user_id::uuid)
 ON CONFLICT (id) DO NOTHING`
 
 // write puts a letter where the sender finds it. Written again it stays as it is: an event that is worked off again tells
@@ -75,10 +76,11 @@ func (s *Service) write(ctx context.Context, q pg.Querier, l letter) error {
 }
 
 // writeTo writes a letter to a person at the address that is known of them. One of whom this service has not heard yet makes
-// the event come again.
+// the event come again; one who is gone gets none.
 func (s *Service) writeTo(ctx context.Context, q pg.Querier, user uuid.UUID, l letter) error {
-	p, known, err := pg.One[struct{ Email, FirstName, Locale string }](ctx, q,
-		`SELECT email, first_name, locale FROM people WHERE user_id = @user_id::uuid`, pgx.NamedArgs{"user_id": user})
+	p, known, err := pg.One[struct{ Email, FirstName, Locale string }](ctx, q, `
+		SELECT email, first_name, locale FROM people WHERE user_id = @user_id::uuid
+		UNION ALL SELECT '', '', '' FROM gone_people WHERE user_id = @user_id::uuid`, pgx.NamedArgs{"user_id": user})
 	if err == nil && !known {
 		err = fmt.Errorf("person %s is not known yet", user)
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"hearth.internal/notification/mail"
 	"hearth.internal/pkg/pg"
 )
 
@@ -36,7 +37,7 @@ mine AS (SELECT id, state FROM first UNION SELECT id, state FROM others),
 taken AS (
 	UPDATE messages m SET state = 'sending', next_at = @lease::timestamptz FROM mine WHERE m.id = mine.id
 	RETURNING m.*, mine.state = 'sending' AS reclaimed)
-SELECT m.id, m.user_id, m.channel, m.purpose, m.kind, m.email, m.first_name, m.locale, m.sealed,
+SELECT m.id, m.user_id, m.channel, m.purpose, m.kind, CASE WHEN m.kind IS NULL THEN m.email ELSE coalesce(p.email, '') END AS email, m.first_name, m.locale, m.sealed,
 	coalesce(m.data, jsonb_strip_nulls(jsonb_build_object('report', m.report, 'notice', m.notice))) AS data,
 	m.tries, m.reclaimed, m.trace, m.created_at, m.expires_at, m.notification_id, coalesce(p.timezone, 'UTC') AS timezone,
 	coalesce(n.title, '') AS title, coalesce(n.body, '') AS body, coalesce(n.data, '{}') AS args, n.residence_id, n.subject_id,
@@ -48,6 +49,8 @@ SELECT m.id, m.user_id, m.channel, m.purpose, m.kind, m.email, m.first_name, m.l
 		WHEN n.read_at IS NOT NULL AND m.channel = 'push' THEN '` + alreadyRead + `'
 		WHEN ` + stale + ` THEN '` + outdated + `'
 		WHEN w.user_id IS NOT NULL AND NOT CASE WHEN m.channel = 'push' THEN w.push ELSE w.email END THEN '` + unwanted + `'
+		WHEN m.channel = 'email' AND (p.email IS NULL OR p.email = '' OR p.email_verified IS NOT TRUE) THEN '` + noAddress + `'
+		WHEN m.channel = 'email' AND p.bounced = p.email THEN '` + addressDead + `'
 		WHEN m.channel = 'push' AND (d.id IS NULL OR d.dead_at IS NOT NULL OR d.user_id <> m.user_id) THEN '` + deviceGone + `'
 		WHEN n.residence_id IS NOT NULL AND n.kind <> 'residence_shared' AND NOT EXISTS (
 			SELECT FROM members b WHERE b.residence_id = n.residence_id AND b.user_id = n.user_id AND b.role IS NOT NULL) THEN '` + notMember + `'
@@ -73,15 +76,17 @@ func claimMessages(ctx context.Context, q pg.Querier, lane string, batch int, no
 }
 
 // settleSQL writes down what became of messages. What was sent is sent, whatever else happened meanwhile; anything else counts
-// only while the message is still this sender's.
+// only while the message is still this sender's. Whoever takes several messages takes them in their order, or passes over those
+// that somebody else has.
 const settleSQL = `
+WITH held AS (SELECT id FROM messages WHERE id = ANY(@ids::uuid[]) ORDER BY id FOR UPDATE)
 UPDATE messages m SET state = v.state, reason = nullif(v.reason, ''), provider_id = nullif(v.provider_id, ''), next_at = v.next_at::timestamptz,
 	tries = m.tries + CASE WHEN v.tried THEN 1 ELSE 0 END,
 	sent_at = CASE WHEN v.state = 'sent' THEN @now::timestamptz END,
 	settled_at = CASE WHEN v.state <> 'pending' THEN @now::timestamptz END,
 	sealed = CASE WHEN v.state = 'pending' THEN m.sealed END
 FROM unnest(@ids::uuid[], @states::text[], @reasons::text[], @provider_ids::text[], @next_ats::text[], @tried::boolean[])
-	AS v(id, state, reason, provider_id, next_at, tried)
+	AS v(id, state, reason, provider_id, next_at, tried) JOIN held ON held.id = v.id
 WHERE m.id = v.id AND (v.state = 'sent' AND m.state IN ('pending', 'sending') OR m.state = 'sending' AND m.next_at = @lease::timestamptz)`
 
 func settleMessages(ctx context.Context, q pg.Querier, all []verdict, now, lease time.Time) error {
@@ -129,17 +134,20 @@ func bounce(ctx context.Context, q pg.Querier, user uuid.UUID, address string) e
 	return nil
 }
 
-// expireMessages gives up what is too late, except what is being sent just now.
+// expireMessages gives up what is too late, except what is being sent just now, or changed by somebody else.
 func expireMessages(ctx context.Context, q pg.Querier, now time.Time) error {
 	_, err := pg.Exec(ctx, q, `
 		UPDATE messages SET state = 'expired', sealed = NULL, settled_at = @now::timestamptz
-		WHERE expires_at <= @now::timestamptz AND (state = 'pending' OR state = 'sending' AND next_at <= @now::timestamptz)`,
+		WHERE id IN (SELECT id FROM messages WHERE expires_at <= @now::timestamptz
+			AND state IN ('pending', 'sending') AND (state = 'pending' OR next_at <= @now::timestamptz) FOR UPDATE SKIP LOCKED)`,
 		pgx.NamedArgs{"now": now})
 	if err != nil {
 		return fmt.Errorf("expire messages: %w", err)
 	}
 	return nil
 }
+
+const ofTheGone = `user_id IN (SELECT user_id FROM gone_people WHERE at > @marks)`
 
 // forget removes what nobody needs to know any more: it names people, their addresses and their devices. The last mail to
 // somebody who is gone is not kept at all.
@@ -151,6 +159,14 @@ func (s *Service) forget(ctx context.Context) error {
 		`DELETE FROM notifications WHERE id IN (SELECT id FROM notifications WHERE created_at < @inboxes LIMIT @batch FOR UPDATE SKIP LOCKED)`,
 		`DELETE FROM devices WHERE id IN (SELECT id FROM devices WHERE dead_at < @devices LIMIT @batch FOR UPDATE SKIP LOCKED)`,
 		`DELETE FROM tasks WHERE task_id IN (SELECT task_id FROM tasks WHERE deleted_at < @marks LIMIT @batch FOR UPDATE SKIP LOCKED)`,
+		// What was being written of somebody while they were forgotten.
+		`DELETE FROM members WHERE role IS NOT NULL AND ` + ofTheGone,
+		`DELETE FROM reminders WHERE ` + ofTheGone,
+		`DELETE FROM notifications WHERE ` + ofTheGone,
+		`DELETE FROM messages WHERE purpose <> '` + mail.AccountDeleted + `' AND ` + ofTheGone,
+		`DELETE FROM devices WHERE dead_at IS NULL AND ` + ofTheGone,
+		`DELETE FROM preferences WHERE ` + ofTheGone,
+		`DELETE FROM settings WHERE ` + ofTheGone,
 	} {
 		err := pg.Sweep(ctx, s.DB, statement, pgx.NamedArgs{"messages": now.Add(-keepMessages), "inboxes": now.Add(-keepInboxes), "devices": now.Add(-keepDevices), "marks": now.Add(-keepMarks)})
 		if err != nil {

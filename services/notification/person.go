@@ -14,25 +14,31 @@ import (
 
 // userRegistered makes a person known, who wants to hear of everything until they say otherwise.
 func (s *Service) userRegistered(ctx context.Context, tx pgx.Tx, e events.Received[events.User]) error {
-	if err := s.savePerson(ctx, tx, e.Payload); err != nil {
+	if err := insertPreferences(ctx, tx, e.Payload.ID); err != nil { // before the person, as whoever changes them does
 		return err
 	}
-	return insertPreferences(ctx, tx, e.Payload.ID)
+	return s.savePerson(ctx, tx, e.Payload)
 }
 
 func (s *Service) userChanged(ctx context.Context, tx pgx.Tx, e events.Received[events.UserChange]) error {
 	return s.savePerson(ctx, tx, e.Payload.User)
 }
 
-// savePersonSQL keeps what is told of a person unless something newer is known. moved: their zone is another than was counted
-// with, which is so too of one who was not known. A person is welcomed once, when their
-// address is known to be theirs; not one of whom that was simply not told before.
+// oneOfPersonSQL lets one transaction at a time plan by a person's hours, or change them. Whoever plans for several persons
+// shares them, in their order. Residences, tasks, settings and members are held before persons; reminders, notifications and
+// messages after them.
+const oneOfPersonSQL = `SELECT pg_advisory_xact_lock(hashtextextended(@id::uuid::text, 10))`
+
+// savePersonSQL keeps what is told of a person unless something newer is known, or they are gone. moved: their zone is another
+// than was counted with, which is so too of one who was not known. A person is welcomed once, when their address is known to be
+// theirs; not one of whom that was simply not told before.
 const savePersonSQL = `
 WITH before AS (SELECT timezone, email_verified, welcomed_at FROM people WHERE user_id = @id::uuid),
 saved AS (
 	INSERT INTO people AS p (user_id, email, username, first_name, last_name, timezone, locale, avatar_upload_id, email_verified, welcomed_at, version)
-	VALUES (@id::uuid, @email, @username, @first_name, @last_name, @timezone, @locale, @avatar::uuid, @verified::boolean,
-		CASE WHEN @verified::boolean THEN @now::timestamptz END, @version::int)
+	SELECT @id::uuid, @email, @username, @first_name, @last_name, @timezone, @locale, @avatar::uuid, @verified::boolean,
+		CASE WHEN @verified::boolean THEN @now::timestamptz END, @version::int
+	WHERE NOT EXISTS (SELECT FROM gone_people WHERE user_id = @id::uuid)
 	ON CONFLICT (user_id) DO UPDATE SET
 		email = excluded.email, username = excluded.username, first_name = excluded.first_name, last_name = excluded.last_name,
 		timezone = excluded.timezone, locale = excluded.locale, avatar_upload_id = excluded.avatar_upload_id,
@@ -58,7 +64,7 @@ func (s *Service) savePerson(ctx context.Context, tx pgx.Tx, u events.User) erro
 	var saved struct{ Moved, Welcome bool }
 	var news bool
 	var b pgx.Batch
-	b.Queue(`SELECT user_id FROM people WHERE user_id = @id::uuid FOR UPDATE`, args) // what was before is what the last event has left
+	b.Queue(oneOfPersonSQL, args) // what was before is what the last event has left
 	b.Queue(savePersonSQL, args).Query(pg.Row(&saved, &news))
 	if err := pg.Send(ctx, tx, &b); err != nil {
 		return fmt.Errorf("person %s: %w", u.ID, err)
@@ -80,30 +86,34 @@ func (s *Service) passwordChanged(ctx context.Context, tx pgx.Tx, e events.Recei
 	return s.writeTo(ctx, tx, e.Payload.UserID, letter{id: e.ID, purpose: mail.PasswordChanged, content: content{Change: e.Payload.How}, waits: securityWaits})
 }
 
-// userDeleted leaves nothing of a person but the last mail to them, which is forgotten once it is sent.
+// userDeleted leaves nothing of a person but the last mail to them, which is forgotten once it is sent, and the mark that they
+// are gone, for events that come late. What somebody else is writing just now is forgotten later.
 func (s *Service) userDeleted(ctx context.Context, tx pgx.Tx, e events.Received[events.Person]) error {
 	user := e.Payload.ID
-	// Tasks first, as everywhere: who plans a task holds it, and then its persons.
-	if _, err := pg.Exec(ctx, tx, `UPDATE tasks SET assigned_to = NULL WHERE assigned_to = @user_id::uuid`, pgx.NamedArgs{"user_id": user}); err != nil {
+	args := pgx.NamedArgs{"id": user, "now": s.Clock.Now()}
+	var gone struct{ Email, FirstName, Locale string }
+	var known bool
+	var b pgx.Batch
+	b.Queue(`
+		SELECT pg_advisory_xact_lock(hashtextextended(m.residence_id::text, 8)) FROM (
+			SELECT residence_id FROM members WHERE user_id = @id::uuid ORDER BY residence_id) m`, args)
+	b.Queue(`
+		UPDATE tasks SET assigned_to = NULL
+		WHERE residence_id IN (SELECT residence_id FROM members WHERE user_id = @id::uuid) AND assigned_to = @id::uuid`, args)
+	b.Queue(`DELETE FROM settings WHERE user_id = @id::uuid`, args)
+	b.Queue(`DELETE FROM preferences WHERE user_id = @id::uuid`, args)
+	b.Queue(oneOfPersonSQL, args)
+	b.Queue(`INSERT INTO gone_people (user_id, at) VALUES (@id::uuid, @now::timestamptz) ON CONFLICT DO NOTHING`, args)
+	b.Queue(`DELETE FROM people WHERE user_id = @id::uuid RETURNING email, first_name, locale`, args).Query(pg.Row(&gone, &known))
+	b.Queue(`DELETE FROM members WHERE user_id = @id::uuid`, args)
+	b.Queue(`DELETE FROM reminders WHERE user_id = @id::uuid`, args) // what fires just now is told, and then found
+	b.Queue(`SELECT FROM notifications WHERE user_id = @id::uuid ORDER BY id FOR UPDATE`, args)
+	b.Queue(`DELETE FROM notifications WHERE user_id = @id::uuid`, args)
+	b.Queue(`SELECT FROM messages WHERE user_id = @id::uuid ORDER BY id FOR UPDATE`, args)
+	b.Queue(`DELETE FROM messages WHERE user_id = @id::uuid`, args)
+	b.Queue(`DELETE FROM devices WHERE user_id = @id::uuid`, args)
+	if err := pg.Send(ctx, tx, &b); err != nil {
 		return fmt.Errorf("forget person %s: %w", user, err)
-	}
-	gone, known, err := pg.One[struct{ Email, FirstName, Locale string }](ctx, tx,
-		`DELETE FROM people WHERE user_id = @user_id::uuid RETURNING email, first_name, locale`, pgx.NamedArgs{"user_id": user})
-	if err != nil {
-		return fmt.Errorf("forget person %s: %w", user, err)
-	}
-	for _, statement := range []string{
-		`DELETE FROM members WHERE user_id = @user_id::uuid`,
-		`DELETE FROM notifications WHERE user_id = @user_id::uuid`,
-		`DELETE FROM reminders WHERE user_id = @user_id::uuid`,
-		`DELETE FROM messages WHERE user_id = @user_id::uuid`,
-		`DELETE FROM devices WHERE user_id = @user_id::uuid`,
-		`DELETE FROM preferences WHERE user_id = @user_id::uuid`,
-		`DELETE FROM settings WHERE user_id = @user_id::uuid`,
-	} {
-		if _, err := pg.Exec(ctx, tx, statement, pgx.NamedArgs{"user_id": user}); err != nil {
-			return fmt.Errorf("forget person %s: %w", user, err)
-		}
 	}
 	if !known || gone.Email == "" {
 		return nil

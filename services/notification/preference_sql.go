@@ -27,8 +27,9 @@ const usualSnooze = 60
 
 const (
 	insertPreferencesSQL = `
-WITH own AS (INSERT INTO settings (user_id) VALUES (@user_id::uuid) ON CONFLICT (user_id) DO NOTHING)
-INSERT INTO preferences (user_id, kind) SELECT @user_id::uuid, unnest(@kinds::text[])
+WITH person AS (SELECT @user_id::uuid AS id WHERE NOT EXISTS (SELECT FROM gone_people WHERE user_id = @user_id::uuid)),
+own AS (INSERT INTO settings (user_id) SELECT id FROM person ON CONFLICT (user_id) DO NOTHING)
+INSERT INTO preferences (user_id, kind) SELECT person.id, unnest(@kinds::text[]) FROM person
 ON CONFLICT (user_id, kind) DO NOTHING`
 
 	// preferencesSQL answers the tables' defaults for somebody who has no rows yet.

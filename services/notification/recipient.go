@@ -59,7 +59,8 @@ const optionalMinutes = `(extract(hour FROM g.quiet_from) * 60 + extract(minute 
 var (
 	membersSQL = `SELECT ` + recipientColumns + ` FROM members m` + ofWhom + `
 		WHERE m.residence_id = @residence_id::uuid AND m.role IS NOT NULL ORDER BY m.user_id FOR KEY SHARE OF m`
-	personsSQL = `SELECT ` + recipientColumns + ` FROM unnest(@user_ids::uuid[]) AS m(user_id)` + ofWhom
+	personsSQL = `SELECT ` + recipientColumns + ` FROM unnest(@user_ids::uuid[]) AS m(user_id)` + ofWhom + `
+		WHERE NOT EXISTS (SELECT FROM gone_people g WHERE g.user_id = m.user_id)`
 )
 
 func (s *Service) membersOf(ctx context.Context, tx pgx.Tx, residence uuid.UUID) ([]recipient, error) {

@@ -16,6 +16,7 @@ import (
 type scope struct {
 	name    string
 	id      uuid.UUID
+	person  bool
 	task    string // true of a task t,
 	paper   string // of a warranty w,
 	planned string // and of a reminder r, within the scope
@@ -24,15 +25,15 @@ type scope struct {
 func (c scope) String() string { return c.name + " " + c.id.String() }
 
 func ofSubject(id uuid.UUID) scope {
-	return scope{"subject", id, `t.task_id = @id::uuid`, `w.document_id = @id::uuid`, `r.subject_id = @id::uuid`}
+	return scope{"subject", id, false, `t.task_id = @id::uuid`, `w.document_id = @id::uuid`, `r.subject_id = @id::uuid`}
 }
 
 func ofResidence(id uuid.UUID) scope {
-	return scope{"residence", id, `t.residence_id = @id::uuid`, `w.residence_id = @id::uuid`, `r.residence_id = @id::uuid`}
+	return scope{"residence", id, false, `t.residence_id = @id::uuid`, `w.residence_id = @id::uuid`, `r.residence_id = @id::uuid`}
 }
 
 func ofPerson(id uuid.UUID) scope {
-	return scope{"person", id, `m.user_id = @id::uuid`, `m.user_id = @id::uuid`, `r.user_id = @id::uuid`}
+	return scope{"person", id, true, `m.user_id = @id::uuid`, `m.user_id = @id::uuid`, `r.user_id = @id::uuid`}
 }
 
 // reminder is what a person is to be reminded of next.
@@ -65,8 +66,9 @@ func minutes(column, otherwise string) string {
 	return `coalesce((extract(hour FROM ` + column + `) * 60 + extract(minute FROM ` + column + `))::int, ` + otherwise + `)`
 }
 
-// readPlanned reads what is to be planned. It locks the persons first, then what is planned: an hour that is changed, or a
-// reminder that fires, at the same time is seen by this one or sees it.
+// readPlanned reads what is to be planned. It takes turns with whoever plans for the same persons, or changes their hours, and
+// then locks what is planned: an hour that is changed, a task that is added, or a reminder that fires at the same time is seen
+// by this one or sees it.
 func readPlanned(ctx context.Context, tx pgx.Tx, within scope) (rows []planned, err error) {
 	args := pgx.NamedArgs{"id": within.id}
 	tasks := `FROM tasks t JOIN members m ON m.residence_id = t.residence_id AND ` + reminded
@@ -74,9 +76,14 @@ func readPlanned(ctx context.Context, tx pgx.Tx, within scope) (rows []planned, 
 	wantedTasks := ` WHERE ` + within.task + ` AND t.open AND t.deleted_at IS NULL AND t.due_date IS NOT NULL AND ` + doing
 	wantedPapers := ` WHERE ` + within.paper + ` AND w.end_date IS NOT NULL AND w.is_active AND NOT w.deleted`
 	var b pgx.Batch
-	b.Queue(`SELECT p.user_id FROM people p WHERE p.user_id IN (
-		SELECT m.user_id `+tasks+` WHERE `+within.task+` UNION SELECT m.user_id `+papers+` WHERE `+within.paper+`)
-		ORDER BY p.user_id FOR SHARE`, args)
+	if within.person {
+		b.Queue(oneOfPersonSQL, args)
+	} else {
+		b.Queue(`SELECT pg_advisory_xact_lock_shared(hashtextextended(p.user_id::text, 10)) FROM (
+			SELECT m.user_id FROM tasks t JOIN members m ON m.residence_id = t.residence_id WHERE `+within.task+`
+			UNION SELECT m.user_id FROM warranties w JOIN members m ON m.residence_id = w.residence_id WHERE `+within.paper+`
+			ORDER BY user_id) p`, args)
+	}
 	b.Queue(`SELECT r.user_id FROM reminders r WHERE `+within.planned+` ORDER BY r.user_id, r.subject, r.subject_id FOR UPDATE`, args)
 	b.Queue(`
 		SELECT 'task' AS subject, t.task_id AS subject_id, t.residence_id, t.due_date AS on_date, m.user_id, `+hoursColumns+`, r.on_date AS had_date, r.step AS had_step
@@ -138,7 +145,8 @@ func reminderArgs(rows []reminder) pgx.NamedArgs {
 	return pgx.NamedArgs{"users": users, "subjects": subjects, "subject_ids": ids, "residences": homes, "dates": dates, "steps": steps, "fire_ats": fires}
 }
 
-// readDigest answers a person's hours and the day that was told of last; it locks both.
+// readDigest answers a person's hours and the day that was told of last, which it locks. Whoever calls it has the turn at the
+// person.
 func readDigest(ctx context.Context, tx pgx.Tx, user uuid.UUID) (hours, day.Day, error) {
 	args := pgx.NamedArgs{"user_id": user}
 	var row struct {
@@ -147,7 +155,6 @@ func readDigest(ctx context.Context, tx pgx.Tx, user uuid.UUID) (hours, day.Day,
 	}
 	var found bool
 	var b pgx.Batch
-	b.Queue(`SELECT user_id FROM people WHERE user_id = @user_id::uuid FOR SHARE`, args)
 	b.Queue(`SELECT user_id FROM reminders WHERE user_id = @user_id::uuid AND subject = 'digest' FOR UPDATE`, args)
 	b.Queue(`
 		SELECT `+hoursColumns+`, r.on_date AS told FROM (SELECT @user_id::uuid AS user_id) m`+ofWhom+`

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"hearth.internal/notification/delivery"
 	"hearth.internal/pkg/day"
 )
 
@@ -171,7 +172,7 @@ func TestTheClockOnEveryWall(t *testing.T) {
 		z := zone(t, name)
 		for d := day.Must("2025-01-01"); d.Before(day.Must("2028-01-01")); d = d.AddDays(1) {
 			step := wall(15)
-			if d.AddDays(-1).Start(z).Add(72*time.Hour).Equal(d.AddDays(2).Start(z)) {
+			if d.AddDays(-1).Start(z).Add(72 * time.Hour).Equal(d.AddDays(2).Start(z)) {
 				step = 8 * 60 // no clock changes near that day
 			}
 			for w := wall(0); w < 24*60; w += step {
@@ -187,5 +188,22 @@ func TestTheClockOnEveryWall(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// TestALaneRestsFromTheAnswerOn: a provider that lets one wait and then fails is not asked again at once.
+func TestALaneRestsFromTheAnswerOn(t *testing.T) {
+	l := &lane{limit: pushTime}
+	began := time.Date(2026, 3, 10, 12, 0, 0, 0, time.UTC)
+	ended := began.Add(pushTime)
+	for range 3 { // those that were on their way together count once
+		away := delivery.Result{Outcome: delivery.Later, Provider: true}
+		l.learn(&away, began, ended)
+		if l.allowed(ended) != 0 || l.rest(ended) != ended.Add(laneBackoff(0)) || away.After != laneBackoff(0) {
+			t.Errorf("rests until %s, and tries it again after %s", l.rest(ended), away.After)
+		}
+	}
+	if l.allowed(ended.Add(laneBackoff(0))) != 1 {
+		t.Error("it is not tried afterwards")
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"hearth.internal/notification/delivery"
+	"hearth.internal/pkg/apperr"
 	"hearth.internal/pkg/telemetry"
 )
 
@@ -38,9 +39,9 @@ func (l lanes) open(name string, width int, limit time.Duration, deliver func(co
 	l[name] = &lane{name: name, width: width, limit: limit, deliver: deliver, rung: make(chan struct{}, 1)}
 }
 
-// lease is for how long messages are taken: what was not settled by then is sent again, by whoever comes. The second half of it
-// is for what was begun at the end of the first.
-func (l *lane) lease() time.Duration { return 2 * l.limit }
+// lease is for how long messages are taken: what was not settled by then is sent again, by whoever comes. What is begun within
+// the limit may take as long again, and then has to be written down.
+func (l *lane) lease() time.Duration { return 2*l.limit + settleTime }
 
 // ring wakes the senders.
 func (l lanes) ring() {
@@ -79,7 +80,7 @@ func (l *lane) rest(now time.Time) time.Time {
 const throttledInARow = 5
 
 // learn takes from an answer how the provider is. An answer about a message says that the provider is well.
-func (l *lane) learn(r *delivery.Result, now time.Time) {
+func (l *lane) learn(r *delivery.Result, began, now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if r.Outcome == delivery.Later && r.After > 0 && !r.Provider {
@@ -94,11 +95,11 @@ func (l *lane) learn(r *delivery.Result, now time.Time) {
 		}
 		return
 	}
-	if !now.Before(l.rests) { // those that were on their way fail together, and count once
+	if !began.Before(l.rests) { // those that were on their way fail together, and count once
 		l.rests = now.Add(max(r.After, laneBackoff(l.failures)))
 		l.failures++
 	}
-	r.After = l.rests.Sub(now)
+	r.After = max(l.rests.Sub(now), 0)
 }
 
 // work sends what is due in the lane, until ctx ends.
@@ -146,13 +147,13 @@ func (s *Service) sendTurn(ctx context.Context, l *lane) (full bool, err error) 
 	group.SetLimit(l.width)
 	for _, p := range parcels {
 		group.Go(func() error {
-			now := s.Clock.Now()
-			if until := l.rest(now); stopping(ctx) || !until.IsZero() || time.Since(taken) > l.limit {
-				answers <- p.putOff(until, now) // a stop, a provider that is away, or a lease that would not last: it was not tried
+			began := s.Clock.Now()
+			if until := l.rest(began); stopping(ctx) || !until.IsZero() || time.Since(taken) > l.limit {
+				answers <- p.putOff(until, began) // a stop, a provider that is away, or a lease that would not last: it was not tried
 				return nil
 			}
 			result := s.hand(ctx, l, p)
-			l.learn(&result, now)
+			l.learn(&result, began, s.Clock.Now())
 			s.sent.WithLabelValues(l.name, label(result.Outcome)).Add(float64(len(p.messages)))
 			answers <- p.verdicts(result, s.Clock.Now())
 			return s.bury(ctx, p, result)
@@ -160,7 +161,9 @@ func (s *Service) sendTurn(ctx context.Context, l *lane) (full bool, err error) 
 	}
 	failure := group.Wait()
 	close(answers)
-	return len(messages) >= batch && batch > 1 || batch == 1 && l.allowed(s.Clock.Now()) > 1, errors.Join(failure, <-settling)
+	// Where one is to try the provider, and nothing of it was to be sent any more, the next one is to.
+	full = batch > 1 && len(messages) >= batch || batch == 1 && (len(parcels) == 0 || l.allowed(s.Clock.Now()) > 1)
+	return full, errors.Join(failure, <-settling)
 }
 
 func stopping(ctx context.Context) bool { return ctx.Err() != nil }
@@ -180,7 +183,11 @@ func (s *Service) settleAll(ctx context.Context, answers <-chan []verdict, lease
 			}
 		}
 		settling, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTime)
-		failures = append(failures, settleMessages(settling, s.DB, batch, s.Clock.Now(), lease))
+		err := settleMessages(settling, s.DB, batch, s.Clock.Now(), lease)
+		for more := 1; more < tries && apperr.ServiceUnavailable.Has(err); more++ { // a connection that was lost, most of all
+			err = settleMessages(settling, s.DB, batch, s.Clock.Now(), lease)
+		}
+		failures = append(failures, err)
 		cancel()
 	}
 	return errors.Join(failures...)

@@ -23,7 +23,9 @@ WITH chosen AS (
 own AS (UPDATE settings SET version = version + 1 WHERE user_id = @user_id::uuid AND EXISTS (SELECT FROM chosen)),
 stopped AS (
 	UPDATE messages SET state = 'suppressed', reason = 'unsubscribed', settled_at = @now::timestamptz
-	WHERE NOT @email::boolean AND user_id = @user_id::uuid AND channel = 'email' AND kind = ANY(@kinds::text[]) AND state = 'pending')
+	WHERE id IN (
+		SELECT id FROM messages WHERE NOT @email::boolean AND user_id = @user_id::uuid AND channel = 'email' AND kind = ANY(@kinds::text[])
+			AND state = 'pending' ORDER BY id FOR UPDATE))
 SELECT locale FROM people WHERE user_id = @user_id::uuid`
 )
 
