@@ -20,6 +20,7 @@ const (
 	keepInboxes  = 365 * 24 * time.Hour
 	keepDevices  = 30 * 24 * time.Hour // that are dead
 	keepMarks    = 30 * 24 * time.Hour // of tasks that are gone
+	lately       = 24 * time.Hour      // for so long it is looked for what is left of somebody who is gone
 	forgetEvery  = 10 * time.Minute
 )
 

@@ -136,10 +136,10 @@ func bounce(ctx context.Context, q pg.Querier, user uuid.UUID, address string) e
 
 // expireMessages gives up what is too late, except what is being sent just now, or changed by somebody else.
 func expireMessages(ctx context.Context, q pg.Querier, now time.Time) error {
-	_, err := pg.Exec(ctx, q, `
+	err := pg.Sweep(ctx, q, `
 		UPDATE messages SET state = 'expired', sealed = NULL, settled_at = @now::timestamptz
 		WHERE id IN (SELECT id FROM messages WHERE expires_at <= @now::timestamptz
-			AND state IN ('pending', 'sending') AND (state = 'pending' OR next_at <= @now::timestamptz) FOR UPDATE SKIP LOCKED)`,
+			AND state IN ('pending', 'sending') AND (state = 'pending' OR next_at <= @now::timestamptz) LIMIT @batch FOR UPDATE SKIP LOCKED)`,
 		pgx.NamedArgs{"now": now})
 	if err != nil {
 		return fmt.Errorf("expire messages: %w", err)
@@ -147,7 +147,8 @@ func expireMessages(ctx context.Context, q pg.Querier, now time.Time) error {
 	return nil
 }
 
-const ofTheGone = `user_id IN (SELECT user_id FROM gone_people WHERE at > @marks)`
+// ofTheGone is true of what belongs to somebody who is gone since a short while.
+const ofTheGone = `user_id IN (SELECT user_id FROM gone_people WHERE at > @lately)`
 
 // forget removes what nobody needs to know any more: it names people, their addresses and their devices. The last mail to
 // somebody who is gone is not kept at all.
@@ -168,7 +169,7 @@ func (s *Service) forget(ctx context.Context) error {
 		`DELETE FROM preferences WHERE ` + ofTheGone,
 		`DELETE FROM settings WHERE ` + ofTheGone,
 	} {
-		err := pg.Sweep(ctx, s.DB, statement, pgx.NamedArgs{"messages": now.Add(-keepMessages), "inboxes": now.Add(-keepInboxes), "devices": now.Add(-keepDevices), "marks": now.Add(-keepMarks)})
+		err := pg.Sweep(ctx, s.DB, statement, pgx.NamedArgs{"messages": now.Add(-keepMessages), "inboxes": now.Add(-keepInboxes), "devices": now.Add(-keepDevices), "marks": now.Add(-keepMarks), "lately": now.Add(-lately)})
 		if err != nil {
 			return fmt.Errorf("forget what is old: %w", err)
 		}
