@@ -145,14 +145,26 @@ type names struct {
 	Residence *string
 }
 
-func (s *Service) names(ctx context.Context, tx pgx.Tx, actor, residence uuid.UUID) (names, error) {
-	n, _, err := pg.One[names](ctx, tx, `
-		SELECT (SELECT coalesce(nullif(first_name, ''), username) FROM people WHERE user_id = @actor::uuid) AS actor,
-			(SELECT name FROM residences WHERE residence_id = @residence::uuid) AS residence`, pgx.NamedArgs{"actor": actor, "residence": residence})
-	if err != nil {
-		return n, fmt.Errorf("names: %w", err)
+const namesSQL = `
+	SELECT (SELECT coalesce(nullif(first_name, ''), username) FROM people WHERE user_id = @actor::uuid) AS actor,
+		(SELECT name FROM residences WHERE residence_id = @residence_id::uuid) AS residence`
+
+// audience are recipients, and the names of whom and what they are told of. The recipients are the members of the residence; or
+// one person, if given.
+func (s *Service) audience(ctx context.Context, tx pgx.Tx, residence, actor uuid.UUID, person *uuid.UUID) (to []recipient, n names, err error) {
+	args := pgx.NamedArgs{"residence_id": residence, "actor": actor}
+	statement := membersSQL
+	if person != nil {
+		statement, args["user_ids"] = personsSQL, []uuid.UUID{*person}
 	}
-	return n, nil
+	var found bool
+	var b pgx.Batch
+	b.Queue(statement, args).Query(pg.Rows(&to))
+	b.Queue(namesSQL, args).Query(pg.Row(&n, &found))
+	if err := pg.Send(ctx, tx, &b); err != nil {
+		return nil, n, fmt.Errorf("who hears of residence %s: %w", residence, err)
+	}
+	return to, n, nil
 }
 
 func (n names) actor(say language.Speaker) string { return orElse(n.Actor, say.Say("somebody", nil)) }
@@ -188,11 +200,7 @@ func (s *Service) taskCompleted(ctx context.Context, tx pgx.Tx, e events.Receive
 	if err := s.taskIs(ctx, tx, e.ID, done.Task, false); err != nil {
 		return err
 	}
-	to, err := s.membersOf(ctx, tx, done.Task.ResidenceID)
-	if err != nil {
-		return err
-	}
-	who, err := s.names(ctx, tx, done.CompletedBy, done.Task.ResidenceID)
+	to, who, err := s.audience(ctx, tx, done.Task.ResidenceID, done.CompletedBy, nil)
 	if err != nil {
 		return err
 	}
@@ -205,15 +213,11 @@ func (s *Service) taskCompleted(ctx context.Context, tx pgx.Tx, e events.Receive
 
 // tellAssigned tells who has a task to do now, unless they have seen to it themselves.
 func (s *Service) tellAssigned(ctx context.Context, tx pgx.Tx, event uuid.UUID, t events.TaskRef) error {
-	to, err := s.membersOf(ctx, tx, t.ResidenceID)
+	to, who, err := s.audience(ctx, tx, t.ResidenceID, t.ActorID, nil)
 	if err != nil {
 		return err
 	}
 	to = slices.DeleteFunc(to, func(r recipient) bool { return r.UserID != t.AssignedToID })
-	who, err := s.names(ctx, tx, t.ActorID, t.ResidenceID)
-	if err != nil {
-		return err
-	}
 	data := who.data(map[string]string{"task": t.Title})
 	due, dated := day.Parse(t.NextDueDate)
 	if dated == nil {
@@ -233,29 +237,26 @@ func (s *Service) tellAssigned(ctx context.Context, tx pgx.Tx, event uuid.UUID, 
 // them.
 func (s *Service) tellMembership(ctx context.Context, tx pgx.Tx, event uuid.UUID, m events.Membership) error {
 	key := "residence_shared." + m.Change
-	var to []recipient
-	var err error
+	var person *uuid.UUID // nil: all the others
 	switch m.Change {
 	case "joined", "left":
-		to, err = s.membersOf(ctx, tx, m.ResidenceID)
-		to = except(to, m.UserID)
 	case "removed", "role", "transferred":
 		if m.UserID == m.ActorID {
 			return nil
 		}
-		to, err = s.persons(ctx, tx, []uuid.UUID{m.UserID})
+		person = &m.UserID
 		if m.Change == "role" {
 			key = "residence_shared." + m.Role
 		}
 	default:
 		return nil // a newer version's word for something that this one does not tell of
 	}
+	to, who, err := s.audience(ctx, tx, m.ResidenceID, m.UserID, person)
 	if err != nil {
 		return err
 	}
-	who, err := s.names(ctx, tx, m.UserID, m.ResidenceID)
-	if err != nil {
-		return err
+	if person == nil {
+		to = except(to, m.UserID)
 	}
 	data := who.data(map[string]string{"change": m.Change, "role": m.Role, "user_id": m.UserID.String()})
 	return s.tell(ctx, tx, tellOf(event, ResidenceShared, m.ResidenceID, m.UserID, to, s.Clock.Now().Add(newsWaits), data,

@@ -68,6 +68,10 @@ stopped AS (
 event AS (` + events.Columns + ` WHERE EXISTS (SELECT FROM changed))
 SELECT count(*) FROM changed`
 
+	// oneOfNotificationSQL lets one at a time put a notification off, or delete it: a second one sees the reminder that the first
+	// has left, and holds it before the notification.
+	oneOfNotificationSQL = `SELECT pg_advisory_xact_lock(hashtextextended(@id::uuid::text, 11))`
+
 	// holdSnoozeSQL waits for a notification that comes back just now. What fires holds the reminder, and then the notification:
 	// so does whoever changes both.
 	holdSnoozeSQL = `SELECT FROM reminders WHERE user_id = @user_id::uuid AND subject = 'snooze' AND subject_id = @id::uuid FOR UPDATE`
@@ -171,7 +175,7 @@ func clearRead(ctx context.Context, q pg.Querier, user uuid.UUID, now time.Time)
 }
 
 func deleteNotification(ctx context.Context, q pg.Querier, user, id uuid.UUID, now time.Time) (bool, error) {
-	n, err := removeNotifications(ctx, q, inboxArgs(ctx, user, pgx.NamedArgs{"id": id, "now": now}), deleteNotificationSQL, holdSnoozeSQL, holdSQL)
+	n, err := removeNotifications(ctx, q, inboxArgs(ctx, user, pgx.NamedArgs{"id": id, "now": now}), deleteNotificationSQL, oneOfNotificationSQL, holdSnoozeSQL, holdSQL)
 	return n > 0, err
 }
 
@@ -200,6 +204,7 @@ func snoozeNotification(ctx context.Context, q pg.Querier, user, id uuid.UUID, h
 	var out snoozed
 	var found bool
 	b := &pgx.Batch{}
+	b.Queue(oneOfNotificationSQL, args)
 	b.Queue(holdSnoozeSQL, args)
 	b.Queue(snoozeSQL, args).Query(pg.Row(&out, &found))
 	if err := pg.Send(ctx, q, b); err != nil {

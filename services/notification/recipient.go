@@ -63,14 +63,6 @@ var (
 		WHERE NOT EXISTS (SELECT FROM gone_people g WHERE g.user_id = m.user_id)`
 )
 
-func (s *Service) membersOf(ctx context.Context, tx pgx.Tx, residence uuid.UUID) ([]recipient, error) {
-	rows, err := pg.All[recipient](ctx, tx, membersSQL, pgx.NamedArgs{"residence_id": residence})
-	if err != nil {
-		return nil, fmt.Errorf("members of %s: %w", residence, err)
-	}
-	return rows, nil
-}
-
 func (s *Service) persons(ctx context.Context, q pg.Querier, ids []uuid.UUID) ([]recipient, error) {
 	if len(ids) == 0 {
 		return nil, nil

@@ -10,6 +10,7 @@ import (
 
 	"hearth.internal/pkg/day"
 	"hearth.internal/pkg/events"
+	"hearth.internal/pkg/pg"
 )
 
 // planned is something that a person is to be reminded of, with what they are to be reminded of next as it stands.
@@ -43,10 +44,17 @@ func (h hours) timing() timing {
 // plan brings reminders up to what is known of tasks, warranties, members and hours, within a scope. What a person has been
 // reminded of stays so as long as the date is the same, wherever they move and whatever hours they choose.
 func (s *Service) plan(ctx context.Context, tx pgx.Tx, within scope) error {
-	rows, err := readPlanned(ctx, tx, within)
-	if err != nil {
+	var rows []planned
+	var b pgx.Batch
+	queuePlanned(&b, within, &rows)
+	if err := pg.Send(ctx, tx, &b); err != nil {
 		return fmt.Errorf("reminders of %s: %w", within, err)
 	}
+	return s.planAs(ctx, tx, within, rows)
+}
+
+// planAs is plan with what was read for it.
+func (s *Service) planAs(ctx context.Context, tx pgx.Tx, within scope, rows []planned) error {
 	now := s.Clock.Now()
 	next := make([]reminder, len(rows))
 	for i, p := range rows {
@@ -103,11 +111,11 @@ func (s *Service) completionChanged(ctx context.Context, tx pgx.Tx, e events.Rec
 
 // taskIs takes what an event says of a task, unless something newer is known.
 func (s *Service) taskIs(ctx context.Context, tx pgx.Tx, event uuid.UUID, t events.TaskRef, deleted bool) error {
-	before, news, err := s.saveTask(ctx, tx, t, deleted)
+	before, rows, news, err := s.saveTask(ctx, tx, t, deleted)
 	if err != nil || !news {
 		return err
 	}
-	if err := s.plan(ctx, tx, ofSubject(t.ID)); err != nil {
+	if err := s.planAs(ctx, tx, ofSubject(t.ID), rows); err != nil {
 		return err
 	}
 	if before.Known && before.WasOpen && (!t.Open || before.WasDue == nil || before.WasDue.String() != t.NextDueDate) {

@@ -66,16 +66,15 @@ func minutes(column, otherwise string) string {
 	return `coalesce((extract(hour FROM ` + column + `) * 60 + extract(minute FROM ` + column + `))::int, ` + otherwise + `)`
 }
 
-// readPlanned reads what is to be planned. It takes turns with whoever plans for the same persons, or changes their hours, and
+// queuePlanned reads what is to be planned. It takes turns with whoever plans for the same persons, or changes their hours, and
 // then locks what is planned: an hour that is changed, a task that is added, or a reminder that fires at the same time is seen
 // by this one or sees it.
-func readPlanned(ctx context.Context, tx pgx.Tx, within scope) (rows []planned, err error) {
+func queuePlanned(b *pgx.Batch, within scope, rows *[]planned) {
 	args := pgx.NamedArgs{"id": within.id}
 	tasks := `FROM tasks t JOIN members m ON m.residence_id = t.residence_id AND ` + reminded
 	papers := `FROM warranties w JOIN members m ON m.residence_id = w.residence_id AND ` + reminded
 	wantedTasks := ` WHERE ` + within.task + ` AND t.open AND t.deleted_at IS NULL AND t.due_date IS NOT NULL AND ` + doing
 	wantedPapers := ` WHERE ` + within.paper + ` AND w.end_date IS NOT NULL AND w.is_active AND NOT w.deleted`
-	var b pgx.Batch
 	if within.person {
 		b.Queue(oneOfPersonSQL, args)
 	} else {
@@ -91,11 +90,7 @@ func readPlanned(ctx context.Context, tx pgx.Tx, within scope) (rows []planned, 
 		UNION ALL
 		SELECT 'warranty', w.document_id, w.residence_id, w.end_date, m.user_id, `+hoursColumns+`, r.on_date, r.step
 		`+papers+ofWhom+`LEFT JOIN reminders r ON r.user_id = m.user_id AND r.subject = 'warranty' AND r.subject_id = w.document_id`+wantedPapers,
-		args).Query(pg.Rows(&rows))
-	if err := pg.Send(ctx, tx, &b); err != nil {
-		return nil, fmt.Errorf("read: %w", err)
-	}
-	return rows, nil
+		args).Query(pg.Rows(rows))
 }
 
 // writePlanned writes the reminders of the scope that are to be, and forgets the others.

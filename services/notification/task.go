@@ -42,8 +42,9 @@ type taskBefore struct {
 	WasOpen       bool
 }
 
-// saveTask keeps what is told of a task. news is false when something newer is known already.
-func (s *Service) saveTask(ctx context.Context, tx pgx.Tx, t events.TaskRef, deleted bool) (before taskBefore, news bool, err error) {
+// saveTask keeps what is told of a task, and reads what is to be planned of it then. news is false when something newer is known
+// already.
+func (s *Service) saveTask(ctx context.Context, tx pgx.Tx, t events.TaskRef, deleted bool) (before taskBefore, rows []planned, news bool, err error) {
 	var assigned *uuid.UUID
 	if t.AssignedToID != uuid.Nil {
 		assigned = &t.AssignedToID
@@ -56,9 +57,9 @@ func (s *Service) saveTask(ctx context.Context, tx pgx.Tx, t events.TaskRef, del
 	b.Queue(turnAtTaskSQL, args)
 	b.Queue(`SELECT task_id FROM tasks WHERE task_id = @task_id::uuid FOR UPDATE`, args) // what was before is what the last event has left
 	b.Queue(saveTaskSQL, args).Query(pg.Row(&before, &news))
-	err = pg.Send(ctx, tx, &b)
-	if err != nil {
-		return before, false, fmt.Errorf("task %s: %w", t.ID, err)
+	queuePlanned(&b, ofSubject(t.ID), &rows)
+	if err := pg.Send(ctx, tx, &b); err != nil {
+		return before, nil, false, fmt.Errorf("task %s: %w", t.ID, err)
 	}
-	return before, news, nil
+	return before, rows, news, nil
 }
