@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -141,27 +142,32 @@ func tellOf(event uuid.UUID, kind string, residence, subject uuid.UUID, to []rec
 
 // names are what people, and a residence, are called.
 type names struct {
+	Known     bool // the residence, also when it is gone
 	Actor     *string
 	Residence *string
 }
 
 const namesSQL = `
-	SELECT (SELECT coalesce(nullif(first_name, ''), username) FROM people WHERE user_id = @actor::uuid) AS actor,
+	SELECT EXISTS (SELECT FROM residences WHERE residence_id = @residence_id::uuid) AS known, (SELECT coalesce(nullif(first_name, ''), username) FROM people WHERE user_id = @actor::uuid) AS actor,
 		(SELECT name FROM residences WHERE residence_id = @residence_id::uuid) AS residence`
 
 // audience are recipients, and the names of whom and what they are told of. The recipients are the members of the residence; or
-// one person, if given.
-func (s *Service) audience(ctx context.Context, tx pgx.Tx, residence, actor uuid.UUID, person *uuid.UUID) (to []recipient, n names, err error) {
-	args := pgx.NamedArgs{"residence_id": residence, "actor": actor}
+// those persons, if any are given. A residence of which this service has not heard yet makes the event come again.
+func (s *Service) audience(ctx context.Context, tx pgx.Tx, residence, actor uuid.UUID, persons []uuid.UUID) (to []recipient, n names, err error) {
+	args := pgx.NamedArgs{"residence_id": residence, "actor": actor, "user_ids": persons}
 	statement := membersSQL
-	if person != nil {
-		statement, args["user_ids"] = personsSQL, []uuid.UUID{*person}
+	if len(persons) > 0 {
+		statement = personsSQL
 	}
 	var found bool
 	var b pgx.Batch
 	b.Queue(statement, args).Query(pg.Rows(&to))
 	b.Queue(namesSQL, args).Query(pg.Row(&n, &found))
-	if err := pg.Send(ctx, tx, &b); err != nil {
+	err = pg.Send(ctx, tx, &b)
+	if err == nil && !n.Known {
+		err = errors.New("it is not known yet")
+	}
+	if err != nil {
 		return nil, n, fmt.Errorf("who hears of residence %s: %w", residence, err)
 	}
 	return to, n, nil
@@ -237,25 +243,26 @@ func (s *Service) tellAssigned(ctx context.Context, tx pgx.Tx, event uuid.UUID, 
 // them.
 func (s *Service) tellMembership(ctx context.Context, tx pgx.Tx, event uuid.UUID, m events.Membership) error {
 	key := "residence_shared." + m.Change
-	var person *uuid.UUID // nil: all the others
+	var persons []uuid.UUID
 	switch m.Change {
-	case "joined", "left":
+	case "joined", "left": // those who belonged to it at that moment, whether this service knows them already or not
+		persons = slices.DeleteFunc(slices.Clone(m.AffectedIDs), func(id uuid.UUID) bool { return id == m.UserID })
 	case "removed", "role", "transferred":
 		if m.UserID == m.ActorID {
 			return nil
 		}
-		person = &m.UserID
+		persons = []uuid.UUID{m.UserID}
 		if m.Change == "role" {
 			key = "residence_shared." + m.Role
 		}
 	default:
 		return nil // a newer version's word for something that this one does not tell of
 	}
-	to, who, err := s.audience(ctx, tx, m.ResidenceID, m.UserID, person)
+	to, who, err := s.audience(ctx, tx, m.ResidenceID, m.UserID, persons)
 	if err != nil {
 		return err
 	}
-	if person == nil {
+	if m.Change == "joined" || m.Change == "left" {
 		to = except(to, m.UserID)
 	}
 	data := who.data(map[string]string{"change": m.Change, "role": m.Role, "user_id": m.UserID.String()})

@@ -267,6 +267,22 @@ func TestEventsOfATaskInAnyOrderPlanTheSame(t *testing.T) {
 	h.wants(ann, "task_due_soon: “Mow 4” is due tomorrow.")
 }
 
+func TestWhatHappensInAResidenceNotHeardOfYetIsToldAllTheSame(t *testing.T) {
+	s := run(t, configuration(t))
+	h := &household{Service: s, t: t, home: events.Home{ID: uuid.Must(uuid.NewV7()), OwnerID: ann, Name: "Birch Lane 3", MemberIDs: []uuid.UUID{ann}, Version: 1}}
+	h.person(ann, "Ann", "Europe/Berlin", 1)
+	h.person(bob, "Bob", "America/New_York", 1)
+	joined := events.Membership{ResidenceID: h.home.ID, OwnerID: ann, UserID: bob, Change: "joined", Role: "member", ActorID: bob, AffectedIDs: []uuid.UUID{ann, bob}}
+	testkit.Deliver(t, s, events.MembersChanged, joined) // before Ann is known to belong there
+	h.wants(ann, "residence_shared: Bob joined a shared home.")
+	h.wants(bob)
+	other := events.Home{ID: uuid.Must(uuid.NewV7()), OwnerID: ann, Name: "Lake cabin", MemberIDs: []uuid.UUID{ann, bob}, Version: 1}
+	testkit.Enqueue(t, s, events.TaskCompleted, events.Completion{ID: uuid.Must(uuid.NewV7()), CompletedBy: bob,
+		Task: events.TaskRef{ID: uuid.Must(uuid.NewV7()), ResidenceID: other.ID, Title: "Mow", Version: 1}}, testkit.Delivery{})
+	testkit.Deliver(t, s, events.ResidenceCreated, other)
+	testkit.Eventually(t, "the completion is told", func() bool { return len(h.told(ann)) == 2 })
+}
+
 func TestWhatIsToldBeforeItsPersonsIsPlannedByTheirHours(t *testing.T) {
 	s := run(t, configuration(t))
 	h := &household{Service: s, t: t, home: events.Home{ID: uuid.Must(uuid.NewV7()), OwnerID: ann, Name: "Birch Lane 3", MemberIDs: []uuid.UUID{ann, bob}, Version: 1}}
