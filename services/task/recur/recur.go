@@ -171,8 +171,12 @@ func (w *walk) after(d day.Day) day.Day {
 	return w.skip(w.inSeason(w.calendar.after(d)))
 }
 
-// skip moves on from an occurrence that is skipped.
+// skip moves on from an occurrence that is skipped. A rule that does not recur has none but its anchor: what was skipped of the
+// series that it was before is no reason not to do it on the day that it is set to now.
 func (w *walk) skip(due day.Day) day.Day {
+	if !w.Recurs() {
+		return due
+	}
 	for !due.IsZero() && slices.ContainsFunc(w.skipped, due.Equal) {
 		if w.From == Completion {
 			w.calendar = w.calendarFrom(due)

@@ -241,3 +241,10 @@ func TestCheckNamesWhatMakesARuleUseless(t *testing.T) {
 		})
 	}
 }
+
+func TestARuleThatNoLongerRecursIsDueOnItsDayEvenIfThatWasSkipped(t *testing.T) {
+	d := day.Must("2026-03-10")
+	if got := (recur.Rule{Anchor: d}).Next(recur.Log{Skipped: []day.Day{d}}); !got.Day.Equal(d) || got.Over {
+		t.Errorf("next is %+v", got)
+	}
+}
